@@ -1,0 +1,34 @@
+# make demo   a virtual environment, then one metaphase from image to report
+# make test   a virtual environment, then lint, types and tests
+PYTHON ?= python3
+VENV ?= .venv
+KARYONET_DATA ?= ../shared/data
+IMAGE ?= $(KARYONET_DATA)/gband_metaphases/images/103064.webp
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.installed
+	$(BIN)/karyonet run $(IMAGE) --out karyonet-out/demo
+
+test: $(VENV)/.installed-dev lint
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) build dist karyonet-out

@@ -1,0 +1,122 @@
+"""Names for all chromosomes of a metaphase at once.
+
+A metaphase has mostly two of each autosome and XX or XY, so the names are decided together: the most probable
+assignment under a prior on copy numbers. The prior allows gains and losses at a price, because a plain two-slot
+assignment would hide every trisomy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from karyonet.case import LABELS
+from karyonet.errors import ArrayError
+
+X, Y = LABELS.index("X"), LABELS.index("Y")
+_SEX_PATTERNS = ((2, 0), (1, 1))
+_COPIES = 6
+
+
+@dataclass(frozen=True)
+class CopyNumberPrior:
+    """What a departure from the normal copy number costs, in nats of log probability.
+
+    Attributes:
+        loss: for each missing chromosome of a type. Low, since chromosomes get lost or stay hidden in clusters.
+        gain: for each additional chromosome of a type; every further one costs ``growth`` more.
+        growth: added to the price of each further departure of one type.
+    """
+
+    loss: float = 3.0
+    gain: float = 5.0
+    growth: float = 2.0
+
+    def slot_costs(self, normal: int) -> NDArray[np.float64]:
+        """What each further copy of a type adds to the cost, shape (6,): increasing, so filling slots in order is best."""
+        copies = np.arange(1, _COPIES + 1)
+        missing = -self.loss - self.growth * (normal - copies)
+        extra = self.gain + self.growth * (copies - normal - 1)
+        return np.where(copies <= normal, missing, extra)
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """Names decided together.
+
+    Attributes:
+        labels: n names.
+        confidences: float64, shape (n,): the probability that the chromosome alone gives to its name.
+        margins: float64, shape (n,), nats: by how much the best assignment that gives this chromosome another
+            name is worse.
+        homologs: for each chromosome the index of the one that it is paired with, or None.
+    """
+
+    labels: tuple[str, ...]
+    confidences: NDArray[np.float64]
+    margins: NDArray[np.float64]
+    homologs: tuple[int | None, ...]
+
+
+def assign(probabilities: NDArray[np.floating], prior: CopyNumberPrior | None = None) -> Assignment:
+    """The most probable names of a metaphase's chromosomes.
+
+    For each sex-chromosome pattern (XX, XY) every type offers slots whose prices rise from copy to copy; the
+    cheapest one-to-one assignment of chromosomes to slots is exact because the prices are convex in the copy number.
+
+    Args:
+        probabilities: shape (n, 24), in the order of :data:`karyonet.case.LABELS`.
+        prior: the price of gains and losses.
+
+    Raises:
+        ArrayError: K501 for another shape, for values that are not finite or below zero.
+    """
+    probabilities = np.asarray(probabilities, dtype=float)
+    if probabilities.ndim != 2 or probabilities.shape[1] != len(LABELS):
+        raise ArrayError("K501", what="probabilities", expected=f"shape (n, {len(LABELS)})", actual=probabilities.shape)
+    if not np.isfinite(probabilities).all() or (probabilities < 0).any():
+        raise ArrayError("K501", what="probabilities", expected="finite and not negative", actual="other values")
+    prior = prior or CopyNumberPrior()
+    count = len(probabilities)
+    if count == 0:
+        return Assignment((), np.zeros(0), np.zeros(0), ())
+
+    unary = -np.log(np.maximum(probabilities, 1e-9))
+    patterns = [_slots(prior, *pattern, slots=max(_COPIES, -(-count // len(LABELS)))) for pattern in _SEX_PATTERNS]
+    best, types = min((_solve(unary, slots) for slots in patterns), key=lambda result: result[0])
+    margins = np.empty(count)
+    for index in range(count):
+        barred = unary.copy()
+        barred[index, types[index]] = 1e6
+        margins[index] = min(_solve(barred, slots)[0] for slots in patterns) - best
+    confidences = probabilities[np.arange(count), types]
+    return Assignment(tuple(LABELS[t] for t in types), confidences, margins, _pair(types, confidences))
+
+
+def _slots(prior: CopyNumberPrior, normal_x: int, normal_y: int, slots: int) -> NDArray[np.float64]:
+    """Price of every slot of every type, shape (24, slots), for one sex pattern."""
+    normal = np.full(len(LABELS), 2)
+    normal[X], normal[Y] = normal_x, normal_y
+    prices = np.stack([prior.slot_costs(int(copies)) for copies in normal])
+    further = prices[:, -1:] + prior.growth * np.arange(1, slots - _COPIES + 1)
+    return np.concatenate([prices, further], axis=1)
+
+
+def _solve(unary: NDArray[np.float64], slots: NDArray[np.float64]) -> tuple[float, NDArray[np.int64]]:
+    cost = (unary[:, :, None] + slots[None]).reshape(len(unary), -1)
+    rows, columns = linear_sum_assignment(cost)
+    # Slots that stay empty leave their (negative) price unpaid: subtracting all of them makes patterns comparable.
+    return float(cost[rows, columns].sum() - slots[slots < 0].sum()), columns // slots.shape[1]
+
+
+def _pair(types: NDArray[np.int64], confidences: NDArray[np.float64]) -> tuple[int | None, ...]:
+    partner: list[int | None] = [None] * len(types)
+    for kind in np.unique(types):
+        members = np.flatnonzero(types == kind)
+        if len(members) >= 2:
+            first, second = members[np.argsort(-confidences[members], kind="stable")[:2]]
+            partner[first], partner[second] = int(second), int(first)
+    return tuple(partner)

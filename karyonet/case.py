@@ -1,0 +1,315 @@
+"""The data that flows through the pipeline: a case, its metaphases, their clusters and chromosomes.
+
+Everything here is frozen. A stage returns a new case with its fields filled (:meth:`Case.map_metaphases`,
+:func:`dataclasses.replace`); it never changes what it was given. Fields that a stage fills are ``None`` or empty
+before it has run. Coordinates are pixels of the input image, origin top left.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from karyonet.errors import KaryonetError, StageError
+from karyonet.geometry.region import Region
+
+if TYPE_CHECKING:
+    from karyonet.imaging import ReadingLimits
+
+LABELS: tuple[str, ...] = (*(str(number) for number in range(1, 23)), "X", "Y")
+"""The 24 chromosome types, in the order of every array of class probabilities."""
+
+ClusterType = Literal["instance", "touching", "overlapping", "touching_overlapping"]
+Contrast = Literal["absorption", "fluorescence"]
+"""Dark on light (G-bands) or light on dark (DAPI, Q-bands)."""
+Outcome = Literal["normal", "abnormal", "undetermined"]
+
+FloatArray = NDArray[np.float32]
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Strip:
+    """A chromosome straightened along its axis: row 0 is the end of the axis that lies higher in the image.
+
+    Attributes:
+        optical_density: float32, shape (length, width), at the pixel pitch of the image; 0 is background.
+        valid: bool, shape (length,); rows that were measured. Rows hidden under another chromosome are False.
+        profiles: float32, shape (2, 512): mean optical density of the left and right half of every row,
+            zero beyond the chromosome.
+        axis: float32, shape (length, 2): row and column in the image of every row's centre.
+        confidence: 0–1, how far the axis can be trusted.
+    """
+
+    optical_density: FloatArray
+    valid: NDArray[np.bool_]
+    profiles: FloatArray
+    axis: FloatArray
+    confidence: float
+
+    @property
+    def length(self) -> int:
+        """Rows, which is the arc length of the axis in pixels."""
+        return int(self.optical_density.shape[0])
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another name that a chromosome could have."""
+
+    label: str
+    confidence: float
+
+
+@dataclass(frozen=True, eq=False)
+class Chromosome:
+    """One chromosome of a metaphase.
+
+    Attributes:
+        id: unique in the metaphase, ``c1`` …
+        region: its pixels; pixels of an overlap belong to both chromosomes.
+        cluster: id of the cluster that it was found in.
+        strip: the straightened chromosome.
+        probabilities: float32, shape (24,), in the order of :data:`LABELS`, from the chromosome alone.
+        embedding: float32, shape (d,), unit length.
+        p_arm_up: whether the short arm is the end of the axis that lies higher in the image (row 0 of the strip).
+        label: one of :data:`LABELS`, decided with the whole metaphase in view.
+        confidence: 0–1, of the label.
+        alternatives: other labels, most likely first.
+        review: a person should look at this one.
+        homolog: id of the chromosome that it is paired with.
+    """
+
+    id: str
+    region: Region
+    cluster: str | None = None
+    strip: Strip | None = None
+    probabilities: FloatArray | None = None
+    embedding: FloatArray | None = None
+    p_arm_up: bool | None = None
+    label: str | None = None
+    confidence: float | None = None
+    alternatives: tuple[Alternative, ...] = ()
+    review: bool = False
+    homolog: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Cluster:
+    """A connected piece of foreground: one chromosome or several that touch or cross.
+
+    Attributes:
+        id: unique in the metaphase, ``k1`` …
+        region: its pixels.
+        type: what it is, once the cluster-type stage has run.
+        probability: 0–1, of the type.
+        chromosomes: ids of the chromosomes found in it.
+    """
+
+    id: str
+    region: Region
+    type: ClusterType | None = None
+    probability: float | None = None
+    chromosomes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How well a metaphase can be read: a score of 0–1 and what stands against it."""
+
+    score: float
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BandLevel:
+    """Band level in bands per haploid set (bphs), its 95 % interval and its class."""
+
+    bphs: float
+    interval: tuple[float, float]
+    level: int
+
+
+@dataclass(frozen=True)
+class HomologPair:
+    """The two chromosomes of one type in one metaphase, by their ids."""
+
+    label: str
+    first: str
+    second: str
+
+
+@dataclass(frozen=True, eq=False)
+class Metaphase:
+    """One metaphase image and what is known of it.
+
+    Attributes:
+        id: unique in the case, ``m1`` …
+        image: file name without its folder; pages of a multi-page file end in ``#2``, ``#3`` …
+        sha256: of the file.
+        grey: float32, shape (height, width), 0–1, as recorded.
+        contrast: which way round the stain is.
+        optical_density: float32, shape (height, width): stain, whatever the contrast; 0 is background.
+        foreground: bool, shape (height, width): pixels of chromosomes, nuclei and debris left out.
+        clusters, chromosomes: what was found.
+        quality, band_level, count, iscn, outcome: what the later stages say.
+        reasons: why the outcome is undetermined.
+    """
+
+    id: str
+    image: str
+    sha256: str
+    grey: FloatArray
+    contrast: Contrast
+    optical_density: FloatArray
+    foreground: NDArray[np.bool_] | None = None
+    clusters: tuple[Cluster, ...] = ()
+    chromosomes: tuple[Chromosome, ...] = ()
+    quality: Quality | None = None
+    band_level: BandLevel | None = None
+    count: int | None = None
+    iscn: str | None = None
+    outcome: Outcome | None = None
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def height(self) -> int:
+        return int(self.grey.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.grey.shape[1])
+
+    @property
+    def pairs(self) -> tuple[HomologPair, ...]:
+        """The homologous pairs, each once, in the order of :data:`LABELS`."""
+        found = [
+            HomologPair(c.label, c.id, c.homolog)
+            for c in self.chromosomes
+            if c.label is not None and c.homolog is not None and c.id < c.homolog
+        ]
+        return tuple(sorted(found, key=lambda pair: LABELS.index(pair.label)))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that departs from the normal karyotype.
+
+    Attributes:
+        kind: ``numerical`` or ``structural``.
+        chromosome: one of :data:`LABELS`.
+        change: ``gain``, ``loss`` or ``unknown``.
+        iscn: how ISCN writes it, None where it cannot be written.
+        score: 0–1.
+        metaphases: ids of the metaphases that show it.
+        clonal: gain or structural change in at least two metaphases, loss in at least three.
+        evidence: values that a reader can check, ready for JSON.
+    """
+
+    kind: Literal["numerical", "structural"]
+    chromosome: str
+    change: Literal["gain", "loss", "unknown"]
+    iscn: str | None
+    score: float
+    metaphases: tuple[str, ...]
+    clonal: bool
+    evidence: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Clone:
+    """Metaphases that share a karyotype."""
+
+    iscn: str
+    metaphases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Karyotype:
+    """The karyotype of a case; ``iscn`` is None and ``reasons`` say why where it is undetermined."""
+
+    iscn: str | None
+    outcome: Outcome
+    clones: tuple[Clone, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.iscn or "undetermined"
+
+
+@dataclass(frozen=True)
+class ImageError:
+    """An image, or a metaphase of it, that could not be processed; the rest of the case went on."""
+
+    image: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """The metaphases of one patient."""
+
+    id: str
+    metaphases: tuple[Metaphase, ...] = ()
+    karyotype: Karyotype | None = None
+    findings: tuple[Finding, ...] = ()
+    errors: tuple[ImageError, ...] = ()
+
+    @classmethod
+    def read(
+        cls, *paths: str | Path, case_id: str | None = None, limits: ReadingLimits | None = None
+    ) -> Case:
+        """Read images, or a folder of images, as one case.
+
+        An image that cannot be read becomes an entry of ``errors``; the others are kept.
+
+        Args:
+            paths: image files, or one folder.
+            case_id: by default the folder's name, or the first file's name without its ending.
+            limits: how large a file may be.
+
+        Raises:
+            InputError: K1xx, if no image at all could be read.
+        """
+        from karyonet.imaging import read_case
+
+        return read_case([Path(path) for path in paths], case_id=case_id, limits=limits)
+
+    def map_metaphases(self, process: Callable[[Metaphase], Metaphase], stage: str = "") -> Case:
+        """Apply ``process`` to every metaphase; one that fails is taken out and named in ``errors``."""
+        kept: list[Metaphase] = []
+        errors = list(self.errors)
+        for metaphase in self.metaphases:
+            try:
+                kept.append(process(metaphase))
+            except KaryonetError as error:
+                errors.append(ImageError(metaphase.image, error.code, str(error)))
+            except Exception as fault:  # a fault in one image must not stop the others
+                logger.exception("stage %s failed on %s", stage, metaphase.image)
+                error = StageError("K901", stage=stage, image=metaphase.image, reason=f"{type(fault).__name__}: {fault}")
+                errors.append(ImageError(metaphase.image, error.code, str(error)))
+        return replace(self, metaphases=tuple(kept), errors=tuple(errors))
+
+
+def label_indices(labels: Sequence[str]) -> NDArray[np.int64]:
+    """Positions of labels in :data:`LABELS`."""
+    return np.array([LABELS.index(label) for label in labels], dtype=np.int64)
+
+
+_CLASSES = {"case": Case, "metaphase": Metaphase, "cluster": Cluster, "chromosome": Chromosome}
+
+FIELDS: frozenset[str] = frozenset(f"{name}.{f.name}" for name, cls in _CLASSES.items() for f in fields(cls))
+"""Every field that a stage can name in its contract, as ``chromosome.strip``."""
+
+READ_FIELDS: frozenset[str] = frozenset(
+    {"case.id", "case.errors", "case.metaphases"}
+    | {f"metaphase.{name}" for name in ("id", "image", "sha256", "grey", "contrast", "optical_density")}
+)
+"""The fields that reading the images has filled before the first stage."""

@@ -1,0 +1,69 @@
+"""``karyonet evaluate``: measure the pipeline or a stage on annotated data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from karyonet.cli.options import Config, Data, Json, Limit, Set, Split
+
+if TYPE_CHECKING:
+    from karyonet.evaluation.report import Evaluation
+
+app = typer.Typer(help="Measure the pipeline or a stage on annotated data.", no_args_is_help=True)
+
+
+@app.command()
+def pipeline(
+    data: Data,
+    format: Annotated[str, typer.Option("--format", help="metaphases")] = "metaphases",
+    split: Split = None,
+    limit: Limit = None,
+    json: Json = None,
+    config: Config = "default",
+    override: Set = None,
+    rows: Annotated[Path | None, typer.Option("--rows", help="Write one CSV row per metaphase to this file.")] = None,
+) -> None:
+    """Found and named chromosomes against annotated boxes (IoU at least 0.5, one to one)."""
+    from karyonet.data import read_format
+    from karyonet.evaluation.pipeline import evaluate_pipeline
+    from karyonet.pipeline import Pipeline
+
+    dataset = read_format(data, format, stage="pipeline", split=split, limit=limit)
+    evaluation = evaluate_pipeline(Pipeline.from_config(config, override or ()), dataset, rows=rows)
+    _finish(evaluation.described(data=data.name, format=format, split=split), json)
+
+
+@app.command()
+def classification(
+    data: Data,
+    format: Annotated[str, typer.Option("--format", help="strips or metaphases")] = "strips",
+    split: Split = None,
+    limit: Limit = None,
+    json: Json = None,
+    config: Config = "default",
+    override: Set = None,
+    confusion: Annotated[Path | None, typer.Option("--confusion", help="Draw the confusion matrix here (PNG).")] = None,
+) -> None:
+    """Names of annotated chromosomes, each alone and decided together over the metaphase."""
+    from karyonet.data import read_format
+    from karyonet.evaluation.classification import evaluate_classification
+    from karyonet.evaluation.confusion import save_confusion_matrix
+    from karyonet.pipeline import Pipeline
+
+    cells = read_format(data, format, stage="classification", split=split, limit=limit)
+    stages = Pipeline.from_config(config, override or ()).stages
+    evaluation = evaluate_classification(stages, cells)
+    _finish(evaluation.described(data=data.name, format=format, split=split), json)
+    if confusion is not None and evaluation.confusion_matrix is not None:
+        save_confusion_matrix(evaluation.confusion_matrix, confusion)
+        typer.echo(f"confusion matrix: {confusion}")
+
+
+def _finish(evaluation: Evaluation, json: Path | None) -> None:
+    evaluation.print()
+    if json is not None:
+        evaluation.write_json(json)
+        typer.echo(f"evaluation: {json}")

@@ -1,0 +1,110 @@
+"""Coded errors: what is wrong and what to do about it, in one sentence each.
+
+Codes are grouped by who can mend them: K1xx the images given, K2xx the configuration, K3xx the weight files,
+K4xx a data set given for training or evaluation, K5xx arrays handed to a library call, K9xx the program itself.
+"""
+
+from __future__ import annotations
+
+MESSAGES: dict[str, str] = {
+    # K1xx: images
+    "K101": "{path} does not exist; check the spelling of the path",
+    "K102": "{path} is empty (0 bytes); export the image again",
+    "K103": "{path} is not an image in a supported format; give PNG, JPEG, WebP, BMP, TIFF, JPEG 2000 or DICOM",
+    "K104": "{path} is damaged or cut short ({reason}); export the image again",
+    "K105": "{path} has {pixels} pixels, more than the limit of {limit}; crop it or raise reading.max_pixels",
+    "K106": "{path} has {size} bytes, more than the limit of {limit}; crop it or raise reading.max_bytes",
+    "K107": "{path} has {pages} pages, more than the limit of {limit}; split it or raise reading.max_pages",
+    "K108": "{path} has a width or height of zero; export the image again",
+    "K109": "{path} is a directory without images; give images or a folder that holds the images of one case",
+    "K110": "{path} needs the {extra} extra; install it with: pip install 'karyonet[{extra}]'",
+    "K111": "{path} stores its pixels in a way that is not supported ({reason}); save it as 8- or 16-bit grey or RGB",
+    "K112": "none of the {count} images could be read; the first one says: {reason}",
+    "K113": "no image was given; name at least one image, or a folder that holds the images of one case",
+    # K12x: images that can be read but hold nothing to karyotype (reasons of an undetermined metaphase)
+    "K121": "the image has no contrast (every pixel has the same grey value); take the image again",
+    "K122": "no chromosome was found in the image; check focus and contrast, or leave this image out",
+    "K123": "the image does not look like a metaphase ({reason}); leave this image out",
+    # K2xx: configuration
+    "K201": "there is no configuration {name}; give a YAML file or one of: {known}",
+    "K202": "{source} is not valid YAML ({reason}); mend the line that is named",
+    "K203": "{source}: {key}: {reason}",
+    "K204": "stage {stage} uses {use}, which is not installed; choose one of: {known}",
+    "K205": "stage {stage} needs {field}, which no earlier stage assigns; put one of these before it: {candidates}",
+    "K206": "--set takes KEY=VALUE with a dotted key, for example stages.classification.review_margin=0.3, not {text}",
+    "K207": "stage {stage} names {field} in its contract, which is no field of a case; the nearest is {nearest}",
+    "K208": "stage {use} cannot be loaded ({reason}); reinstall the package that provides it",
+    "K209": "{path} already exists and is not a folder; give another --out",
+    # K3xx: weight files
+    "K301": "there are no weights {name} for stage {stage}; give a .safetensors file or one of: {known}",
+    "K302": "{path} has checksum {actual}, its model card says {expected}; fetch or export the file again",
+    "K303": "{path} has no model card {card} beside it; copy the card that was written with the weights",
+    "K304": "{path} does not fit the model ({reason}); use weights that were trained for stage {stage}",
+    "K305": "{path} is not a readable safetensors file ({reason}); fetch or export the file again",
+    "K306": "the model card {path} is not valid ({reason}); fetch or export the weights again",
+    # K4xx: data sets
+    "K401": "{path} is not a data set of format {format}: {missing} is missing; see the README for the layout",
+    "K402": "{path}, line {line}: {reason}",
+    "K403": "{path} has no split named {split}; it has: {known}",
+    "K404": "{path}: the image {image} named in {table} is missing; put it there or remove the row",
+    "K405": "{path} has too few examples to train ({reason}); add examples or name fewer classes",
+    "K406": "{path} is not a checkpoint of this recipe ({reason}); remove it or give another --run",
+    "K407": "format {format} cannot be used to evaluate {stage}; use one of: {known}",
+    # K5xx: library calls
+    "K501": "{what} must be {expected}, not {actual}",
+    "K502": "the mask is empty; give a mask with at least one pixel",
+    # K9xx: faults of the program
+    "K901": "stage {stage} failed on {image} ({reason}); this is a fault of karyonet, please report it",
+}
+
+
+class KaryonetError(Exception):
+    """An error that a person can act on.
+
+    Args:
+        code: key of :data:`MESSAGES`, for example ``"K101"``.
+        **details: the values that the message names.
+
+    Attributes:
+        code: the code, stable between versions.
+        message: one sentence, without the code.
+    """
+
+    def __init__(self, code: str, **details: object) -> None:
+        self.code = code
+        self.message = MESSAGES[code].format(**details)
+        super().__init__(f"{code}: {self.message}.")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restore, (type(self), self.code, self.message)
+
+
+class InputError(KaryonetError):
+    """An image that cannot be used (K1xx)."""
+
+
+class ConfigError(KaryonetError):
+    """A configuration that cannot be used (K2xx)."""
+
+
+class WeightsError(KaryonetError):
+    """A weight file that cannot be used (K3xx)."""
+
+
+class DataError(KaryonetError):
+    """A data set that cannot be used (K4xx)."""
+
+
+class ArrayError(KaryonetError, ValueError):
+    """An array of the wrong shape, type or content handed to a library call (K5xx)."""
+
+
+class StageError(KaryonetError):
+    """A fault inside a stage (K9xx)."""
+
+
+def _restore(kind: type[KaryonetError], code: str, message: str) -> KaryonetError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, f"{code}: {message}.")
+    error.code, error.message = code, message
+    return error

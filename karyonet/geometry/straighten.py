@@ -1,0 +1,152 @@
+"""Straightening: a bent chromosome becomes an upright strip, by sampling along the normals of its axis.
+
+Nothing is invented: every value of a strip is an interpolated value of the image, at the image's pixel pitch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, gaussian_filter1d, map_coordinates
+
+from karyonet.errors import ArrayError
+from karyonet.geometry.axis import Axis, belongs_to_row, medial_axis, nearest_row, normals_of
+from karyonet.geometry.profiles import left_right_profiles
+from karyonet.geometry.region import Region
+
+if TYPE_CHECKING:
+    from karyonet.case import Strip
+
+FloatArray = NDArray[np.float32]
+_EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
+
+
+def straighten(
+    optical_density: FloatArray, region: Region, hidden: NDArray[np.bool_] | None = None, margin: float = 2.0
+) -> Strip:
+    """Straighten one chromosome.
+
+    Args:
+        optical_density: float32, shape (height, width): the whole image; 0 is background.
+        region: the chromosome's pixels. Everything else is 0 in the strip, so that neighbours do not intrude.
+        hidden: bool, shape (height, width): pixels that show another chromosome as well. Rows of which they cover
+            more than half are not valid.
+        margin: pixels left free on both sides of the chromosome's width.
+
+    Returns:
+        The strip; its width is odd, its middle column the axis. Profiles are in optical density as given.
+
+    Raises:
+        ArrayError: K501 if the arrays do not fit each other, K502 if the region is empty.
+    """
+    from karyonet.case import Strip  # case imports geometry
+
+    _check(optical_density, region, hidden)
+    axis = medial_axis(region.mask)
+    normals = uncrossed_normals(axis)
+    mask, density, origin = _crop(optical_density, region)
+    points = axis.points.astype(np.float64) + origin
+
+    reach = int(np.ceil(max(3.0 * axis.half_width, 4.0)))
+    nearest = nearest_row(points, mask.shape)
+    positions = _positions(points, normals, reach)
+    own = belongs_to_row(positions, nearest, max(axis.half_width, 2.0))
+    body = (map_coordinates(mask.astype(np.float32), positions, order=1) > 0.5) & own
+
+    half = min(int(np.ceil(_half_width(body) + margin)), reach)
+    window = slice(reach - half, reach + half + 1)
+    positions = positions[:, :, window]
+    # One more pixel than the mask keeps the soft edge of the chromosome.
+    soft = map_coordinates(binary_dilation(mask, _EIGHT_CONNECTED).astype(np.float32), positions, order=1) > 0.5
+    coverage = soft & own[:, window]
+    sampled = map_coordinates(density, positions, order=3, mode="nearest")
+    sampled = np.clip(sampled, min(float(density.min()), 0.0), float(density.max()))  # cubic overshoot
+    strip = np.where(coverage, sampled, 0.0).astype(np.float32)
+
+    valid = np.ones(len(points), dtype=bool)
+    body = body[:, window]
+    if hidden is not None:
+        covered = _crop(hidden.astype(np.float32), region)[1]
+        overlapped = (map_coordinates(covered, positions, order=1) > 0.5) & body
+        valid = overlapped.sum(axis=1) <= 0.5 * body.sum(axis=1)
+    return Strip(
+        optical_density=strip,
+        valid=valid,
+        profiles=left_right_profiles(strip, body),
+        axis=(axis.points + np.array([region.bbox[1], region.bbox[0]], dtype=np.float32)).astype(np.float32),
+        confidence=_confidence(axis, body, region.area),
+    )
+
+
+def uncrossed_normals(axis: Axis) -> NDArray[np.float64]:
+    """Normals that do not cross within the chromosome: headings smoothed until no bend is tighter than the half width.
+
+    Returns:
+        float64, shape (n, 2).
+    """
+    heading = np.unwrap(np.arctan2(axis.tangents[:, 1], axis.tangents[:, 0]).astype(np.float64))
+    limit = 0.9 / max(axis.half_width, 1.0)
+    smooth, sigma = heading, 0.5 * axis.half_width
+    while len(heading) > 2 and np.abs(np.diff(smooth)).max() > limit and sigma < 8.0 * axis.half_width:
+        smooth, sigma = gaussian_filter1d(heading, sigma, mode="nearest"), 1.5 * sigma
+    return normals_of(np.stack([np.cos(smooth), np.sin(smooth)], axis=1))
+
+
+def _check(optical_density: FloatArray, region: Region, hidden: NDArray[np.bool_] | None) -> None:
+    if optical_density.ndim != 2:
+        raise ArrayError(
+            "K501", what="optical_density", expected="shape (height, width)", actual=f"shape {optical_density.shape}"
+        )
+    xmin, ymin, xmax, ymax = region.bbox
+    height, width = optical_density.shape
+    if xmin < 0 or ymin < 0 or xmax > width or ymax > height:
+        raise ArrayError("K501", what="region", expected=f"inside an image of {width}x{height}", actual=region.bbox)
+    if hidden is not None and hidden.shape != optical_density.shape:
+        raise ArrayError(
+            "K501", what="hidden", expected=f"shape {optical_density.shape}", actual=f"shape {hidden.shape}"
+        )
+
+
+def _crop(image: FloatArray, region: Region, pad: int = 4) -> tuple[NDArray[np.bool_], FloatArray, NDArray[np.float64]]:
+    """Mask and image around a region, the image 0 where no pixel of the region is near; and the mask's place in them.
+
+    Two pixels around the region are kept: what the samples on its soft edge are interpolated from.
+    """
+    xmin, ymin, xmax, ymax = region.bbox
+    height, width = image.shape
+    mask = np.pad(region.mask, pad)
+    top, left, bottom, right = max(ymin - pad, 0), max(xmin - pad, 0), min(ymax + pad, height), min(xmax + pad, width)
+    place = ((top - ymin + pad, ymax + pad - bottom), (left - xmin + pad, xmax + pad - right))
+    around = np.pad(image[top:bottom, left:right].astype(np.float32), place, mode="edge")
+    around[~binary_dilation(mask, _EIGHT_CONNECTED, iterations=2)] = 0.0
+    return mask, around, np.array([pad, pad], dtype=np.float64)
+
+
+def _positions(points: NDArray[np.float64], normals: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
+    """Rows and columns of the samples, shape (2, n, 2 reach + 1)."""
+    offsets = np.arange(-reach, reach + 1.0)
+    return points.T[:, :, None] + normals.T[:, :, None] * offsets
+
+
+def _half_width(body: NDArray[np.bool_]) -> float:
+    """98th percentile over the rows of how far the body reaches from the axis, in pixels."""
+    reach = body.shape[1] // 2
+    offsets = np.abs(np.arange(-reach, reach + 1))
+    farthest = (body * (offsets + 0.5)).max(axis=1)
+    return float(np.quantile(farthest, 0.98))
+
+
+def _confidence(axis: Axis, body: NDArray[np.bool_], area: int) -> float:
+    """The axis' confidence, less for tight bends and for a strip that shows less, or more, than the mask holds."""
+    heading = np.unwrap(np.arctan2(axis.tangents[:, 1], axis.tangents[:, 0]))
+    curvature = np.abs(np.diff(heading))
+    tightest = float(curvature.max()) * axis.half_width if curvature.size else 0.0
+    bend = np.clip(1.6 - tightest, 0.2, 1.0)
+    # Rows fan out on the outer side of a bend: weigh every pixel with the area that it stands for.
+    offsets = np.arange(body.shape[1]) - body.shape[1] // 2
+    turning = np.gradient(heading) if len(heading) > 1 else np.zeros(1)
+    shown = float((body * np.clip(1.0 - np.outer(turning, offsets), 0.0, 2.0)).sum())
+    conserved = min(shown / area, area / shown) if shown > 0 else 0.0
+    return float(np.clip(axis.confidence * bend * np.clip(1.5 * conserved - 0.4, 0.0, 1.0), 0.0, 1.0))

@@ -1,0 +1,1 @@
+"""Shipped weight files and their model cards."""
