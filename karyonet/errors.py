@@ -1,7 +1,8 @@
 """Coded errors: what is wrong and what to do about it, in one sentence each.
 
 Codes are grouped by who can mend them: K1xx the images given, K2xx the configuration, K3xx the weight files,
-K4xx a data set given for training or evaluation, K5xx arrays handed to a library call, K9xx the program itself.
+K4xx a data set given for training or evaluation, K5xx arrays handed to a library call, K6xx a karyotype in ISCN,
+K9xx the program itself.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ MESSAGES: dict[str, str] = {
     "K111": "{path} stores its pixels in a way that is not supported ({reason}); save it as 8- or 16-bit grey or RGB",
     "K112": "none of the {count} images could be read; the first one says: {reason}",
     "K113": "no image was given; name at least one image, or a folder that holds the images of one case",
+    "K114": "{path} is not a report of karyonet ({reason}); run karyonet on the images again",
     # K12x: images that can be read but hold nothing to karyotype (reasons of an undetermined metaphase)
     "K121": "the image has no contrast (every pixel has the same grey value); take the image again",
     "K122": "no chromosome was found in the image; check focus and contrast, or leave this image out",
@@ -35,6 +37,8 @@ MESSAGES: dict[str, str] = {
     "K207": "stage {stage} names {field} in its contract, which is no field of a case; the nearest is {nearest}",
     "K208": "stage {use} cannot be loaded ({reason}); reinstall the package that provides it",
     "K209": "{path} already exists and is not a folder; give another --out",
+    "K210": "{path} holds {entry}, which is no part of a karyonet report; give another --out, or empty the folder",
+    "K211": "a PDF cannot be written on this computer ({reason}); install Pango, or leave out --pdf",
     # K3xx: weight files
     "K301": "there are no weights {name} for stage {stage}; give a .safetensors file or one of: {known}",
     "K302": "{path} has checksum {actual}, its model card says {expected}; fetch or export the file again",
@@ -53,6 +57,12 @@ MESSAGES: dict[str, str] = {
     # K5xx: library calls
     "K501": "{what} must be {expected}, not {actual}",
     "K502": "the mask is empty; give a mask with at least one pixel",
+    # K6xx: karyotypes written in ISCN
+    "K601": "{where}{expected} expected, not {found}; for example {example}",
+    "K602": "{where}{reason}; for example {example}",
+    "K603": "the karyotype has {length} characters, more than the limit of {limit}; give one karyotype at a time",
+    "K604": "the karyotype is empty; give one, for example 47,XY,+21",
+    "K605": "{karyotype} does not agree with itself: {reason}",
     # K9xx: faults of the program
     "K901": "stage {stage} failed on {image} ({reason}); this is a fault of karyonet, please report it",
 }
@@ -99,6 +109,29 @@ class ArrayError(KaryonetError, ValueError):
     """An array of the wrong shape, type or content handed to a library call (K5xx)."""
 
 
+class IscnError(KaryonetError, ValueError):
+    """A karyotype that cannot be read or does not agree with itself (K6xx).
+
+    Attributes:
+        text: the karyotype; empty where a tree was built without one.
+        column: the character at fault, counted from 1; None where no single one is.
+    """
+
+    def __init__(self, code: str, text: str = "", column: int | None = None, **details: object) -> None:
+        super().__init__(code, where="" if column is None else f"column {column}: ", **details)
+        self.text, self.column, self._details = text, column, details
+        if text and column is not None:
+            start = max(0, column - 60)
+            self.args = (f"{self.args[0]}\n    {text[start : column + 20]}\n    {'^':>{column - start}}",)
+
+    def at(self, text: str, column: int) -> IscnError:
+        """The same error, pointing at a character of a string."""
+        return IscnError(self.code, text, column, **self._details)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restore_iscn, (self.code, self.text, self.column, self._details)
+
+
 class StageError(KaryonetError):
     """A fault inside a stage (K9xx)."""
 
@@ -108,3 +141,7 @@ def _restore(kind: type[KaryonetError], code: str, message: str) -> KaryonetErro
     Exception.__init__(error, f"{code}: {message}.")
     error.code, error.message = code, message
     return error
+
+
+def _restore_iscn(code: str, text: str, column: int | None, details: dict[str, object]) -> IscnError:
+    return IscnError(code, text, column, **details)

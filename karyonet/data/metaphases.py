@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from karyonet.data.pictures import image_files, image_size, missing_image
 from karyonet.data.selection import in_split, limited
-from karyonet.data.tables import Row, image_files, image_size, missing_image, read_table
+from karyonet.data.tables import Row, read_table
 from karyonet.geometry.region import BoundingBox
 
 FORMAT = "metaphases"
@@ -59,13 +60,15 @@ class AnnotatedMetaphase:
     split: str | None = None
 
 
-def read_metaphases(directory: str | Path, split: str | None = None, limit: int | None = None) -> list[AnnotatedMetaphase]:
+def read_metaphases(
+    directory: str | Path, split: str | None = None, limit: int | None = None
+) -> list[AnnotatedMetaphase]:
     """Read a data set of annotated metaphases, in the order of its ``cells.csv``.
 
     Args:
         directory: laid out as the module says.
         split: only the metaphases of this split.
-        limit: whole cases until there are at least so many metaphases (:func:`karyonet.data.selection.limited`).
+        limit: whole cases with at most so many metaphases together (:func:`karyonet.data.selection.limited`).
 
     Raises:
         DataError: K401 if a file or column is missing, K402 if a row is wrong, K403 if there is no such split,

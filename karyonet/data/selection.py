@@ -50,7 +50,7 @@ def in_split(items: Iterable[T], split: str | None, names: Callable[[T], Iterabl
 
 
 def limited(items: Sequence[T], limit: int | None) -> list[T]:
-    """Whole cases until there are at least ``limit`` items, in the order in which the items came.
+    """Whole cases with at most ``limit`` items together, but at least one case, in the order in which the items came.
 
     Which cases are taken depends on their names alone (:func:`case_order`), so that a part is representative,
     and a larger limit only adds to a smaller one.
@@ -62,8 +62,8 @@ def limited(items: Sequence[T], limit: int | None) -> list[T]:
         sizes[item.case] = sizes.get(item.case, 0) + 1
     chosen, count = set[str](), 0
     for case in sorted(sizes, key=case_order):
-        if count >= limit:
+        count += sizes[case]
+        if chosen and count > limit:
             break
         chosen.add(case)
-        count += sizes[case]
     return [item for item in items if item.case in chosen]

@@ -11,17 +11,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from karyonet.data.pictures import image_files, image_size, missing_image, read_grey
 from karyonet.data.selection import in_split, limited
-from karyonet.data.tables import Row, image_files, image_size, missing_image, read_table
+from karyonet.data.tables import Row, read_table
 from karyonet.geometry.region import BoundingBox, Region
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from karyonet.case import Contrast
-
 FORMAT = "strips"
+EDGE = 0.05
+"""Share of the contrast by which a chromosome's pixels differ at least from the background."""
 logger = logging.getLogger(__name__)
 
 
@@ -68,7 +69,7 @@ def read_strips(directory: str | Path, split: str | None = None, limit: int | No
     Args:
         directory: laid out as the module says.
         split: only the cells of this split; ``fold3`` takes one fold.
-        limit: whole cases until there are at least so many cells (:func:`karyonet.data.selection.limited`).
+        limit: whole cases with at most so many cells together (:func:`karyonet.data.selection.limited`).
 
     Raises:
         DataError: K401 if a file or column is missing, K402 if a row is wrong, K403 if there is no such split,
@@ -106,9 +107,8 @@ def crop_chromosomes(cell: AnnotatedCell) -> list[NDArray[np.float32]]:
 def chromosome_regions(cell: AnnotatedCell) -> tuple[NDArray[np.float32], list[Region]]:
     """Optical density and the pixels of every chromosome of a cell, ready to be straightened.
 
-    The background of a strip image is one even grey value (white for stain that absorbs, black for stain that
-    glows), so a chromosome is what differs from it: inside its box the largest component, pieces of at least a
-    quarter of its size, and the holes in them.
+    Inside its box a chromosome is the foreground (:func:`strip_foreground`): its largest component, pieces of at
+    least a quarter of that size, and the holes in them.
 
     Returns:
         float32, shape (height, width), 0 is background; one region a chromosome, in the order of the cell.
@@ -117,11 +117,29 @@ def chromosome_regions(cell: AnnotatedCell) -> tuple[NDArray[np.float32], list[R
         InputError: K1xx if the image cannot be read.
     """
     from karyonet.data.boxes import solid_region
+    from karyonet.imaging import recognise_contrast, to_optical_density
 
     grey = read_grey(cell.path)
-    density = strip_density(grey, strip_contrast(grey))
-    foreground = density > 0
-    return density, [solid_region(foreground, chromosome.bbox) for chromosome in cell.chromosomes]
+    foreground = strip_foreground(grey)
+    regions = [solid_region(foreground, chromosome.bbox) for chromosome in cell.chromosomes]
+    return to_optical_density(grey, recognise_contrast(grey)), regions
+
+
+def strip_foreground(grey: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """What is not background in a strip image, where the background is one even grey value: the most frequent one.
+
+    Args:
+        grey: float32, shape (height, width), 0–1, dark on light or light on dark.
+
+    Returns:
+        bool, shape (height, width): the pixels that differ from the background by more than a twentieth of the
+        contrast, so that compression noise and the faint halo of glowing stain stay out.
+    """
+    import numpy as np
+
+    levels = np.rint(grey * 255).astype(np.intp)
+    distance = np.abs(grey - np.float32(np.bincount(levels.ravel()).argmax() / 255))
+    return np.asarray(distance > EDGE * max(float(distance.max()), 1 / 255))
 
 
 def _read_cells(path: Path, images: dict[str, Path]) -> dict[str, AnnotatedCell] | None:
@@ -163,10 +181,10 @@ def _sex_chromosomes_named(
     if not {("2", "a"), ("2", "b")} <= {(c.label, c.homolog) for c in chromosomes}:
         return tuple(chromosomes)
     meant = {("2", "3"): "X", ("2", "4"): "Y"}
+    names = [meant.get((c.label, c.homolog or "")) for c in chromosomes]
     mended = tuple(
-        replace(c, label=meant[c.label, c.homolog], homolog="a") if (c.label, c.homolog) in meant else c  # type: ignore[index]
-        for c in chromosomes
+        c if name is None else replace(c, label=name, homolog="a") for c, name in zip(chromosomes, names, strict=True)
     )
-    if mended != tuple(chromosomes):
+    if any(names):
         logger.info("cell %s: chromosome 2, homologs 3 and 4, read as X and Y (named 23 and 24 at the source)", cell)
     return mended

@@ -11,9 +11,6 @@ from karyonet.case import LABELS
 from karyonet.errors import DataError
 from karyonet.geometry.region import BoundingBox
 
-IMAGE_SUFFIXES: tuple[str, ...] = (".webp", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".jp2")
-"""Endings of image files, in the order in which they are preferred where a name has several."""
-
 _LABELS = frozenset(LABELS)
 _BOX = ("xmin", "ymin", "xmax", "ymax")
 
@@ -133,40 +130,3 @@ def read_table(path: Path, format: str, columns: Sequence[str]) -> Iterator[Row]
     except (UnicodeDecodeError, csv.Error) as fault:
         reason = f"the table cannot be read ({fault}); save it as CSV in UTF-8"
         raise DataError("K402", path=path, line=line + 1, reason=reason) from fault
-
-
-def image_files(folder: Path, format: str) -> dict[str, Path]:
-    """The images of a folder, by name without ending and by full name.
-
-    Raises:
-        DataError: K401 if there is no such folder.
-    """
-    if not folder.is_dir():
-        raise DataError("K401", path=folder.parent, format=format, missing=f"the folder {folder.name}/")
-    found: dict[str, Path] = {}
-    order = {suffix: position for position, suffix in enumerate(IMAGE_SUFFIXES)}
-    images = (path for path in folder.iterdir() if path.suffix.lower() in order)
-    for path in sorted(images, key=lambda path: (order[path.suffix.lower()], path.name)):
-        found.setdefault(path.stem, path)
-        found[path.name] = path
-    return found
-
-
-def missing_image(image: str, table: Path) -> DataError:
-    """The error K404 for an image that a table names."""
-    return DataError("K404", path=table.parent, image=image, table=table.name)
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Width and height in pixels, from the file's header.
-
-    Raises:
-        DataError: K402 (line 1) if the file is no image.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except (OSError, ValueError) as fault:
-        raise DataError("K402", path=path, line=1, reason=f"this is no readable image ({fault}); export it again") from fault

@@ -11,21 +11,36 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solveh_banded
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label, map_coordinates
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 from skimage.morphology import skeletonize
 
 from karyonet.errors import ArrayError
+from karyonet.geometry.curve import (
+    Points,
+    along,
+    arc_length,
+    extend,
+    normals_of,
+    own_stretch,
+    resample,
+    smooth,
+    tangents_of,
+)
 
 FloatArray = NDArray[np.float32]
-Points = NDArray[np.float64]
 
 _EIGHT_CONNECTED = np.ones((3, 3), dtype=int)
-_STIFFNESS = 0.8
-"""Smoothing length of the axis in half widths: bends tighter than about this radius are smoothed away."""
-_REFINEMENTS = 3
+_FOLDED = 1.1
+"""Skeletons longer than this many diagonals of the mask's box turn back on themselves: no straight line is a start."""
+_SLENDER, _UNBRANCHED = 3.5, 0.8
+"""Length in widths, and share of the longest path, from which a skeleton does not just follow one open chromatid."""
+_SQUAT = 2.0
+"""Lengths in widths below which the principal axis is kept."""
+_TIP = 0.7
+"""Half widths at either end that do not decide where the middle is."""
+_REFINEMENTS = 2
 _STRAIGHT_CONFIDENCE = 0.3
 """Factor on the confidence of an axis that is only the principal axis of the pixels."""
 
@@ -74,19 +89,19 @@ def medial_axis(mask: NDArray[np.bool_]) -> Axis:
     areas = np.bincount(pieces.ravel())[1:]
     share = float(areas.max() / areas.sum())
     body = pieces == 1 + int(areas.argmax())
-    half_width = max(2.0 * float(distance_transform_edt(body)[body].mean()) - 1.0, 0.5)
-
-    straight = _principal_axis(filled if share < 0.9 else body)
-    line, unbranched = straight, 1.0
+    line, half_width, diagonal = _principal_axis(body if share >= 0.9 else filled)
+    unbranched = 1.0
     if share >= 0.9:
-        skeleton = skeletonize(_smooth_outline(body, half_width))
-        course, unbranched = longest_path(skeleton)
-        # The last half width of a skeleton turns towards a corner or into one chromatid.
-        course = _trim(_resample(course), round(0.5 * half_width))
-        curved = len(course) > 2.0 * half_width + 1
-        line = course if curved else straight
-        # A straight start needs no stiffness of its own; it may still tilt and shift into the middle.
-        line = _refine(line, body, half_width, stiffness=_STIFFNESS * half_width if curved else 4.0 * half_width)
+        narrow = max(2.0 * float(distance_transform_edt(body)[body].mean()) - 1.0, 0.5)
+        course, unbranched = longest_path(skeletonize(_smooth_outline(body, narrow)))  # type: ignore[no-untyped-call]
+        reach = float(arc_length(course)[-1]) + narrow
+        slender = reach > _SLENDER * 2.0 * half_width and unbranched > _UNBRANCHED
+        if slender or reach > _FOLDED * diagonal:
+            # The last half width of a skeleton turns towards a corner or into one chromatid.
+            line, half_width = _trim(resample(course, 1.0), round(0.5 * narrow)), narrow
+        if arc_length(line)[-1] > _SQUAT * 2.0 * half_width:
+            line = _centre(line, body, half_width)
+        line = _cut_at_outline(line, body, half_width)
     points, length = _resample_centred(line)
     if _runs_upwards(points):
         points = points[::-1]
@@ -97,7 +112,7 @@ def medial_axis(mask: NDArray[np.bool_]) -> Axis:
         tangents=tangents.astype(np.float32),
         normals=normals_of(tangents).astype(np.float32),
         length=length,
-        half_width=half_width,
+        half_width=float(areas.max()) / (2.0 * length),
         confidence=confidence,
     )
 
@@ -141,50 +156,11 @@ def longest_path(skeleton: NDArray[np.bool_]) -> tuple[Points, float]:
     return pixels[path].astype(float), len(path) / len(pixels)
 
 
-def tangents_of(points: Points) -> Points:
-    """Unit tangents of a line, float64, shape (n, 2), from points of the same shape (n >= 2)."""
-    steps = np.gradient(points, axis=0)
-    return steps / np.maximum(np.hypot(steps[:, :1], steps[:, 1:]), 1e-9)
-
-
-def normals_of(tangents: Points) -> Points:
-    """Tangents turned so that a line running down has normals that point right."""
-    return np.stack([-tangents[:, 1], tangents[:, 0]], axis=1)
-
-
-def nearest_row(points: Points, shape: tuple[int, int]) -> NDArray[np.intp]:
-    """For every pixel of a shape, the index of the axis point nearest to it (to within a pixel)."""
-    at = np.rint(points).astype(np.intp)
-    inside = np.flatnonzero(((at >= 0) & (at < shape)).all(axis=1))
-    index = np.zeros(shape, dtype=np.intp)
-    free = np.ones(shape, dtype=bool)
-    index[tuple(at[inside].T)] = inside
-    free[tuple(at[inside].T)] = False
-    rows, columns = distance_transform_edt(free, return_distances=False, return_indices=True)
-    return index[rows, columns]
-
-
-def belongs_to_row(positions: Points, nearest: NDArray[np.intp], tolerance: float) -> NDArray[np.bool_]:
-    """Whether samples along normals lie nearest to their own stretch of the axis, not to another arm of a bent one.
-
-    Args:
-        positions: float, shape (2, n, m): row and column of sample m on the normal of point n.
-        nearest: the map of :func:`nearest_row`.
-        tolerance: how many points along the axis the nearest one may be away.
-
-    Returns:
-        bool, shape (n, m).
-    """
-    limits = np.array(nearest.shape)[:, None, None] - 1
-    rows, columns = np.rint(positions).astype(np.intp).clip(0, limits)
-    own = np.arange(positions.shape[1])[:, None]
-    return np.abs(nearest[rows, columns] - own) <= tolerance
-
-
 def _fill_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The mask without holes; its border must be clear."""
     background, _ = label(~mask)
-    return background != background[0, 0]
+    filled: NDArray[np.bool_] = background != background[0, 0]
+    return filled
 
 
 def _smooth_outline(body: NDArray[np.bool_], half_width: float) -> NDArray[np.bool_]:
@@ -196,54 +172,73 @@ def _smooth_outline(body: NDArray[np.bool_], half_width: float) -> NDArray[np.bo
     return smooth if pieces == 1 else body
 
 
-def _principal_axis(mask: NDArray[np.bool_]) -> Points:
-    """The straight line through the pixels' centroid along their largest spread, as long as the pixels reach."""
+def _principal_axis(mask: NDArray[np.bool_]) -> tuple[Points, float, float]:
+    """The straight line through the pixels' centroid along their largest spread, as long as the pixels reach.
+
+    Returns:
+        points of the line; half the median extent across it, clefts included; diagonal of the box around the pixels
+        that is aligned with it.
+    """
     pixels = np.argwhere(mask).astype(float)
     centre = pixels.mean(axis=0)
-    spread = (pixels - centre).T @ (pixels - centre)
-    direction = np.linalg.eigh(spread)[1][:, -1] if np.ptp(np.linalg.eigvalsh(spread)) > 1e-6 else np.array([1.0, 0.0])
-    along = (pixels - centre) @ direction
-    low, high = along.min() - 0.5, along.max() + 0.5
+    variances, directions = np.linalg.eigh((pixels - centre).T @ (pixels - centre))
+    direction = directions[:, 1] if variances[1] - variances[0] > 1e-6 else np.array([1.0, 0.0])
+    lengthwise, crosswise = (pixels - centre) @ direction, (pixels - centre) @ np.array([-direction[1], direction[0]])
+    low, high = lengthwise.min() - 0.5, lengthwise.max() + 0.5
+    row = np.rint(lengthwise - lengthwise.min()).astype(np.intp)
+    right, left = np.full(row.max() + 1, -np.inf), np.full(row.max() + 1, np.inf)
+    np.maximum.at(right, row, crosswise)
+    np.minimum.at(left, row, crosswise)
+    extents = (right - left)[np.isfinite(right)] + 1.0
     steps = np.linspace(low, high, max(round(high - low), 1) + 1)
-    return centre + steps[:, None] * direction
+    diagonal = float(np.hypot(high - low, np.ptp(crosswise) + 1.0))
+    return centre + steps[:, None] * direction, 0.5 * float(np.median(extents)), diagonal
 
 
-def _refine(line: Points, body: NDArray[np.bool_], half_width: float, stiffness: float) -> Points:
-    """Move a line to the middle of the body and let it reach the outline at both ends."""
-    reach = int(np.ceil(2.0 * half_width)) + 1
-    margin = 2 * reach + 2
-    padded = np.pad(body, margin).astype(np.float32)
-    # A touch of blur turns the staircase of the outline into an edge that crosses 0.5 where the outline runs.
-    soft = gaussian_filter(padded, min(0.7, 0.3 * half_width), mode="constant")
-    line = _smooth(_resample(line) + margin, np.ones(len(_resample(line))), stiffness)
-    offsets = np.arange(-reach, reach + 1.0)
+def _centre(line: Points, body: NDArray[np.bool_], half_width: float) -> Points:
+    """Move a line to the middle of the body.
+
+    Works at steps of about a sixth of the half width: the axis has no finer detail.
+    """
+    step = max(half_width / 6.0, 1.0)
+    scale = half_width / step
+    soft, margin = _soft_edge(body, half_width)
+    offsets = np.arange(-np.ceil(2.0 * scale) - 1, np.ceil(2.0 * scale) + 2) * step
+    line = smooth(resample(line + margin, step), None, scale)
     for _ in range(_REFINEMENTS):
-        line = _extend(_resample(line), 2 * reach)
+        line = extend(resample(line, step), scale, step)
         normals = normals_of(tangents_of(line))
         positions = line.T[:, :, None] + normals.T[:, :, None] * offsets
         inside = map_coordinates(soft, positions, order=1, mode="constant")
-        inside *= belongs_to_row(positions, nearest_row(line, padded.shape), max(half_width, 2.0))
-        width = inside.sum(axis=1)
+        inside *= own_stretch(line, positions, max(half_width, 2.0))
         first, last = _span(inside.max(axis=1))
-        rows = slice(max(int(np.ceil(first)), 0), int(last) + 1)
-        shift = (inside @ offsets)[rows] / np.maximum(width[rows], 1e-6)
-        moved = line[rows] + normals[rows] * shift[:, None]
-        # Rows near the tip hold few pixels and say little about the middle.
-        weight = np.clip(width[rows] / (2.0 * half_width), 0.02, 1.0)
-        line = _smooth(moved, weight, stiffness)
-    return _cut_at_outline(_extend(_resample(line), 2 * reach), soft, half_width) - margin
+        low, high = max(int(np.ceil(first)), 0), int(last) + 1
+        inside, rows = inside[low:high], np.arange(low, high)
+        shift = (inside @ offsets) / np.maximum(inside.sum(axis=1), 1e-6)
+        # A slanting tip would pull the line into its corner: its rows have next to no say.
+        weight = np.where(np.minimum(rows - first, last - rows) < min(_TIP * scale, (last - first) / 4), 1e-3, 1.0)
+        line = smooth(line[low:high] + normals[low:high] * shift[:, None], weight, scale)
+    return line - margin
 
 
-def _cut_at_outline(line: Points, soft: FloatArray, half_width: float) -> Points:
-    """The part of a line on whose normals, within half a width, the body is met, ends to a fraction of a pixel."""
-    reach = round(0.8 * half_width)
-    offsets = np.arange(-reach, reach + 1.0)
+def _cut_at_outline(line: Points, body: NDArray[np.bool_], half_width: float) -> Points:
+    """The line, extended and cut where it leaves the body, to a fraction of a pixel."""
+    soft, margin = _soft_edge(body, half_width)
+    line = extend(resample(line + margin, 1.0), half_width, 1.0)
+    offsets = np.arange(-round(0.8 * half_width), round(0.8 * half_width) + 1.0)
     positions = line.T[:, :, None] + normals_of(tangents_of(line)).T[:, :, None] * offsets
     inside = map_coordinates(soft, positions, order=1, mode="constant")
     # The upper quartile ends the line where a blunt tip ends, and not at the last pixel of a ragged one.
     first, last = _span(np.quantile(inside, 0.75, axis=1))
     at = np.concatenate([[first], np.arange(np.floor(first) + 1, np.ceil(last)), [last]])
-    return np.stack([np.interp(at, np.arange(len(line)), coordinate) for coordinate in line.T], axis=1)
+    return along(line, np.arange(float(len(line))), at) - margin
+
+
+def _soft_edge(body: NDArray[np.bool_], half_width: float) -> tuple[FloatArray, int]:
+    """The body, padded by a margin, with its staircase outline blurred into an edge that crosses 0.5 where it runs."""
+    margin = int(np.ceil(2.0 * half_width)) + 3
+    padded = np.pad(body, margin).astype(np.float32)
+    return gaussian_filter(padded, min(0.7, 0.3 * half_width), mode="constant", truncate=3.0), margin
 
 
 def _span(presence: NDArray[np.floating]) -> tuple[float, float]:
@@ -262,60 +257,17 @@ def _span(presence: NDArray[np.floating]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _smooth(points: Points, weight: NDArray[np.float64], scale: float) -> Points:
-    """Discrete smoothing spline (Whittaker 1923): minimises weighted squared distance + scale^4 x squared curvature.
-
-    Second differences at the ends are not bound, so that the ends are not drawn in.
-    """
-    n = len(points)
-    if n < 3:
-        return points
-    difference = np.array([1.0, -2.0, 1.0])
-    bands = np.zeros((3, n))
-    for shift in range(3):
-        for i in range(3 - shift):
-            bands[shift, i : i + n - 2] += difference[i] * difference[i + shift]
-    bands *= scale**4
-    bands[0] += weight
-    solved: Points = solveh_banded(bands, weight[:, None] * points, lower=True, check_finite=False)
-    return solved
-
-
-def _resample(points: Points) -> Points:
-    """The same line at steps of about one pixel of arc length."""
-    return _along(points, None)
-
-
 def _resample_centred(points: Points) -> tuple[Points, float]:
     """Points exactly one pixel apart, the middle one (or two) in the middle of the line; and the line's length."""
-    length = float(np.hypot(*np.diff(points, axis=0).T).sum()) if len(points) > 1 else 0.0
+    arc = arc_length(points)
+    length = float(arc[-1])
     count = max(round(length), 1)
-    return _along(points, length / 2 + np.arange(count) - (count - 1) / 2), max(length, 1.0)
-
-
-def _along(points: Points, at: NDArray[np.float64] | None) -> Points:
-    """Points of a polyline at given arc lengths, or evenly at about one pixel."""
-    arc = np.concatenate([[0.0], np.hypot(*np.diff(points, axis=0).T).cumsum()]) if len(points) > 1 else np.zeros(1)
-    if at is None:
-        at = np.linspace(0.0, arc[-1], max(round(float(arc[-1])), 1) + 1)
-    return np.stack([np.interp(at, arc, coordinate) for coordinate in points.T], axis=1)
+    at: NDArray[np.float64] = np.arange(float(count)) + (length - count + 1) / 2
+    return along(points, arc, at), max(length, 1.0)
 
 
 def _trim(points: Points, count: int) -> Points:
     return points[count : len(points) - count] if len(points) > 2 * count + 2 else points
-
-
-def _extend(points: Points, count: int) -> Points:
-    """Points added one pixel apart along the mean tangents of the ends."""
-    stretch = min(4, len(points) - 1)
-    steps = np.arange(1.0, count + 1)[:, None]
-
-    def direction(towards: Points, away: Points) -> Points:
-        return (towards - away) / max(float(np.hypot(*(towards - away))), 1e-9)
-
-    before = points[0] + steps[::-1] * direction(points[0], points[stretch])
-    after = points[-1] + steps * direction(points[-1], points[-1 - stretch])
-    return np.concatenate([before, points, after])
 
 
 def _runs_upwards(points: Points) -> bool:

@@ -18,7 +18,7 @@ class Region:
     """Pixels of one object. Regions of crossing chromosomes share the pixels of their overlap.
 
     Attributes:
-        bbox: the tight box around the pixels.
+        bbox: a box that holds the pixels; tight from :meth:`from_mask`, wider from :meth:`with_margin`.
         mask: bool, shape (ymax - ymin, xmax - xmin).
     """
 
@@ -28,7 +28,9 @@ class Region:
     def __post_init__(self) -> None:
         xmin, ymin, xmax, ymax = self.bbox
         if self.mask.shape != (ymax - ymin, xmax - xmin):
-            raise ArrayError("K501", what="mask", expected=f"shape {(ymax - ymin, xmax - xmin)}", actual=self.mask.shape)
+            raise ArrayError(
+                "K501", what="mask", expected=f"shape {(ymax - ymin, xmax - xmin)}", actual=self.mask.shape
+            )
 
     @classmethod
     def from_mask(cls, mask: NDArray[np.bool_], offset: tuple[int, int] = (0, 0)) -> Region:
@@ -48,6 +50,14 @@ class Region:
         x, y = offset
         bbox = (left + x, top + y, right + x, bottom + y)
         return cls(bbox, np.ascontiguousarray(mask[top:bottom, left:right], dtype=bool))
+
+    def with_margin(self, margin: int, shape: tuple[int, int]) -> Region:
+        """The same pixels in a box that leaves ``margin`` pixels around them, inside an image of ``shape``."""
+        xmin, ymin, xmax, ymax = self.bbox
+        height, width = shape
+        wide = (max(xmin - margin, 0), max(ymin - margin, 0), min(xmax + margin, width), min(ymax + margin, height))
+        around = ((ymin - wide[1], wide[3] - ymax), (xmin - wide[0], wide[2] - xmax))
+        return Region(wide, np.pad(self.mask, around))
 
     @property
     def slices(self) -> tuple[slice, slice]:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, gaussian_filter1d, map_coordinates
 
 from karyonet.errors import ArrayError
-from karyonet.geometry.axis import Axis, belongs_to_row, medial_axis, nearest_row, normals_of
+from karyonet.geometry.axis import Axis, medial_axis
+from karyonet.geometry.curve import normals_of, own_stretch
 from karyonet.geometry.profiles import left_right_profiles
 from karyonet.geometry.region import Region
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float32]
 _EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
+_PAD = 4
+_INSIDE = 0.499
+"""Interpolated mask above which a sample is inside: samples halfway between two pixels are, whatever the rounding."""
 
 
 def straighten(
@@ -46,21 +50,19 @@ def straighten(
     _check(optical_density, region, hidden)
     axis = medial_axis(region.mask)
     normals = uncrossed_normals(axis)
-    mask, density, origin = _crop(optical_density, region)
-    points = axis.points.astype(np.float64) + origin
+    mask, wider, density = _crop(optical_density, region)
+    points = axis.points.astype(np.float64) + _PAD
 
     reach = int(np.ceil(max(3.0 * axis.half_width, 4.0)))
-    nearest = nearest_row(points, mask.shape)
     positions = _positions(points, normals, reach)
-    own = belongs_to_row(positions, nearest, max(axis.half_width, 2.0))
-    body = (map_coordinates(mask.astype(np.float32), positions, order=1) > 0.5) & own
+    own = own_stretch(points, positions, max(axis.half_width, 2.0))
+    body = (map_coordinates(mask.astype(np.float32), positions, order=1) > _INSIDE) & own
 
     half = min(int(np.ceil(_half_width(body) + margin)), reach)
     window = slice(reach - half, reach + half + 1)
     positions = positions[:, :, window]
     # One more pixel than the mask keeps the soft edge of the chromosome.
-    soft = map_coordinates(binary_dilation(mask, _EIGHT_CONNECTED).astype(np.float32), positions, order=1) > 0.5
-    coverage = soft & own[:, window]
+    coverage = (map_coordinates(wider.astype(np.float32), positions, order=1) > _INSIDE) & own[:, window]
     sampled = map_coordinates(density, positions, order=3, mode="nearest")
     sampled = np.clip(sampled, min(float(density.min()), 0.0), float(density.max()))  # cubic overshoot
     strip = np.where(coverage, sampled, 0.0).astype(np.float32)
@@ -68,8 +70,8 @@ def straighten(
     valid = np.ones(len(points), dtype=bool)
     body = body[:, window]
     if hidden is not None:
-        covered = _crop(hidden.astype(np.float32), region)[1]
-        overlapped = (map_coordinates(covered, positions, order=1) > 0.5) & body
+        covered = _crop(hidden.astype(np.float32), region)[2]
+        overlapped = (map_coordinates(covered, positions, order=1) > _INSIDE) & body
         valid = overlapped.sum(axis=1) <= 0.5 * body.sum(axis=1)
     return Strip(
         optical_density=strip,
@@ -109,19 +111,27 @@ def _check(optical_density: FloatArray, region: Region, hidden: NDArray[np.bool_
         )
 
 
-def _crop(image: FloatArray, region: Region, pad: int = 4) -> tuple[NDArray[np.bool_], FloatArray, NDArray[np.float64]]:
-    """Mask and image around a region, the image 0 where no pixel of the region is near; and the mask's place in them.
+def _crop(image: FloatArray, region: Region) -> tuple[NDArray[np.bool_], NDArray[np.bool_], FloatArray]:
+    """Mask, mask with one more pixel around, and image, all cropped to a region and padded by ``_PAD``.
 
-    Two pixels around the region are kept: what the samples on its soft edge are interpolated from.
+    The image is kept two pixels around the region, what samples on its soft edge are interpolated from, and 0 beyond.
+    The wider mask ends where the image ends.
     """
     xmin, ymin, xmax, ymax = region.bbox
     height, width = image.shape
-    mask = np.pad(region.mask, pad)
-    top, left, bottom, right = max(ymin - pad, 0), max(xmin - pad, 0), min(ymax + pad, height), min(xmax + pad, width)
-    place = ((top - ymin + pad, ymax + pad - bottom), (left - xmin + pad, xmax + pad - right))
+    top, left, bottom, right = (
+        max(ymin - _PAD, 0),
+        max(xmin - _PAD, 0),
+        min(ymax + _PAD, height),
+        min(xmax + _PAD, width),
+    )
+    place = ((top - ymin + _PAD, ymax + _PAD - bottom), (left - xmin + _PAD, xmax + _PAD - right))
+    mask = np.pad(region.mask, _PAD)
+    wider = binary_dilation(mask, _EIGHT_CONNECTED)
     around = np.pad(image[top:bottom, left:right].astype(np.float32), place, mode="edge")
-    around[~binary_dilation(mask, _EIGHT_CONNECTED, iterations=2)] = 0.0
-    return mask, around, np.array([pad, pad], dtype=np.float64)
+    around[~binary_dilation(wider, _EIGHT_CONNECTED)] = 0.0
+    wider &= np.pad(np.ones((bottom - top, right - left), dtype=bool), place)
+    return mask, wider, around
 
 
 def _positions(points: NDArray[np.float64], normals: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
@@ -144,9 +154,11 @@ def _confidence(axis: Axis, body: NDArray[np.bool_], area: int) -> float:
     curvature = np.abs(np.diff(heading))
     tightest = float(curvature.max()) * axis.half_width if curvature.size else 0.0
     bend = np.clip(1.6 - tightest, 0.2, 1.0)
-    # Rows fan out on the outer side of a bend: weigh every pixel with the area that it stands for.
+    # Rows fan out on the outer side of a bend: weigh every pixel with the area that it stands for. Pixels far beyond
+    # the usual width are no part of this chromosome, but of one that was not separated from it, or of its other arm.
     offsets = np.arange(body.shape[1]) - body.shape[1] // 2
+    usual = 1.5 * float(np.median((body * (np.abs(offsets) + 0.5)).max(axis=1))) + 1.0
     turning = np.gradient(heading) if len(heading) > 1 else np.zeros(1)
-    shown = float((body * np.clip(1.0 - np.outer(turning, offsets), 0.0, 2.0)).sum())
+    shown = float((body * (np.abs(offsets) <= usual) * np.clip(1.0 - np.outer(turning, offsets), 0.0, 2.0)).sum())
     conserved = min(shown / area, area / shown) if shown > 0 else 0.0
-    return float(np.clip(axis.confidence * bend * np.clip(1.5 * conserved - 0.4, 0.0, 1.0), 0.0, 1.0))
+    return float(np.clip(axis.confidence * bend * np.clip((conserved - 0.6) / 0.38, 0.0, 1.0), 0.0, 1.0))

@@ -24,7 +24,7 @@ FIELD_SIDE = 96
 HISTOGRAM_SIDE = 320
 """Longer side in pixels of the reduced image that the contrast is read from."""
 FIELD_DEGREES = (0, 1, 2, 2, 3, 3, 3, 3)
-"""Total degree of the polynomial field in each round of reweighting: a stiff field first, so that nuclei cannot pull it."""
+"""Total degree of the field in each round of reweighting: a stiff field first, so that nuclei cannot pull it."""
 NOISE_FLOOR = 1.5 / 255
 """Standard deviation of the background, at least: quantisation and compression leave this much."""
 
@@ -112,7 +112,10 @@ def _checked(grey: FloatArray) -> FloatArray:
     array = np.asarray(grey)
     if array.ndim != 2 or array.size == 0 or not np.issubdtype(array.dtype, np.floating):
         raise ArrayError(
-            "K501", what="grey", expected="a float array of shape (height, width)", actual=f"{array.dtype} {array.shape}"
+            "K501",
+            what="grey",
+            expected="a float array of shape (height, width)",
+            actual=f"{array.dtype} {array.shape}",
         )
     return np.ascontiguousarray(array, dtype=np.float32)
 

@@ -1,1 +1,14 @@
-"""Being written."""
+"""Segmentation: from the optical density of a metaphase to its foreground and clusters."""
+
+from .stage import ThresholdSegmenter
+from .threshold import SegmentationLimits, components, estimate_width, nuclei, remove_debris, segment
+
+__all__ = [
+    "SegmentationLimits",
+    "ThresholdSegmenter",
+    "components",
+    "estimate_width",
+    "nuclei",
+    "remove_debris",
+    "segment",
+]

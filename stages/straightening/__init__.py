@@ -1,1 +1,5 @@
-"""Being written."""
+"""Straightening: every chromosome as an upright strip with left and right grey profiles."""
+
+from .stage import MedialAxisStraightener
+
+__all__ = ["MedialAxisStraightener"]

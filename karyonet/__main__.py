@@ -1,0 +1,5 @@
+"""``python -m karyonet``."""
+
+from karyonet.cli.app import main
+
+main()

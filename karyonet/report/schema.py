@@ -1,0 +1,237 @@
+"""``report.json`` as pydantic models: the names, nesting and allowed values of version 1.
+
+Floats are rounded to six decimals on the way in, so that a report reads well and compares exactly.
+Fields that no stage has filled are null; readers must expect fields that they do not know.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+
+from karyonet import __version__
+from karyonet.case import ClusterType, Contrast, Outcome
+
+SCHEMA = "karyonet.report/1"
+NOTICE = "For research and to aid trained personnel; not a diagnosis."
+"""Stands on every report and picture."""
+
+Label = Literal[
+    "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "20", "21",
+    "22", "X", "Y",
+]  # fmt: skip
+"""One of :data:`karyonet.case.LABELS`, spelt out because a Literal cannot be computed."""
+
+
+def _rounded(value: float) -> float:
+    return round(value, 6)
+
+
+def _ordered(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    xmin, ymin, xmax, ymax = box
+    if xmin >= xmax or ymin >= ymax:
+        raise ValueError("a box is [xmin, ymin, xmax, ymax] with xmin < xmax and ymin < ymax")
+    return box
+
+
+def readable(text: Any) -> Any:
+    """A file name that is no UTF-8 has lone surrogates, which JSON and pictures cannot hold; they are spelt out."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(text, str) else text
+
+
+Text = Annotated[str, BeforeValidator(readable)]
+Number = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_rounded)]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), AfterValidator(_rounded)]
+Count = Annotated[int, Field(ge=0)]
+Size = Annotated[int, Field(ge=1)]
+Box = Annotated[tuple[int, int, int, int], AfterValidator(_ordered)]
+
+
+class _Record(BaseModel):
+    # Unknown fields are ignored: a report of a later 1.x version can be read.
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_by_name=True, serialize_by_alias=True)
+
+
+class CaseRecord(_Record):
+    """The case and how many images were given for it."""
+
+    id: Text
+    images: Count
+
+
+class CloneRecord(_Record):
+    """Metaphases that share a karyotype."""
+
+    iscn: str
+    metaphases: tuple[str, ...]
+
+
+class KaryotypeRecord(_Record):
+    """The karyotype of the case."""
+
+    iscn: str | None
+    outcome: Outcome
+    clones: tuple[CloneRecord, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+class FindingRecord(_Record):
+    """A departure from the normal karyotype."""
+
+    kind: Literal["numerical", "structural"]
+    chromosome: Label
+    change: Literal["gain", "loss", "unknown"]
+    iscn: str | None
+    score: Probability
+    metaphases: tuple[str, ...]
+    clonal: bool
+    evidence: dict[str, JsonValue] = {}
+
+
+class QualityRecord(_Record):
+    """How well a metaphase can be read."""
+
+    score: Probability
+    flags: tuple[str, ...] = ()
+
+
+class BandLevelRecord(_Record):
+    """Bands per haploid set with their 95 % interval."""
+
+    bphs: Number
+    interval: tuple[Number, Number]
+    level: Annotated[int, Field(alias="class")]
+
+
+class ClusterRecord(_Record):
+    """A connected piece of foreground."""
+
+    id: str
+    bbox: Box
+    type: ClusterType | None
+    probability: Probability | None
+    chromosomes: tuple[str, ...] = ()
+
+
+class AlternativeRecord(_Record):
+    """Another label and its probability."""
+
+    label: Label
+    confidence: Probability
+
+
+class ChromosomeRecord(_Record):
+    """One chromosome."""
+
+    id: str
+    bbox: Box
+    label: Label | None
+    confidence: Probability | None
+    alternatives: tuple[AlternativeRecord, ...] = ()
+    p_arm_up: bool | None
+    review: bool
+    cluster: str | None
+    homolog: str | None
+
+
+class MetaphaseRecord(_Record):
+    """One metaphase image and what was found in it."""
+
+    id: str
+    image: Text
+    sha256: str
+    width: Size
+    height: Size
+    contrast: Contrast
+    quality: QualityRecord | None
+    band_level: BandLevelRecord | None
+    count: Count | None
+    iscn: str | None
+    outcome: Outcome
+    reasons: tuple[str, ...] = ()
+    clusters: tuple[ClusterRecord, ...] = ()
+    chromosomes: tuple[ChromosomeRecord, ...] = ()
+
+    @model_validator(mode="after")
+    def _boxes_in_image(self) -> MetaphaseRecord:
+        things: tuple[ClusterRecord | ChromosomeRecord, ...] = (*self.clusters, *self.chromosomes)
+        for thing in things:
+            xmin, ymin, xmax, ymax = thing.bbox
+            if xmin < 0 or ymin < 0 or xmax > self.width or ymax > self.height:
+                raise ValueError(f"the box of {thing.id} leaves the image of {self.id}")
+        return self
+
+
+class ErrorRecord(_Record):
+    """An image that could not be processed, with the code and the sentence of the error."""
+
+    image: Text
+    code: str
+    message: Text
+
+
+class WeightRecord(_Record):
+    """A weight file that a stage used."""
+
+    stage: str
+    file: Text
+    sha256: str
+
+
+class Provenance(_Record):
+    """What made the report.
+
+    Attributes:
+        karyonet: version of the program.
+        config_sha256: of the resolved configuration; None for a pipeline that was built by hand.
+        weights: the weight files in use.
+        device: ``cpu``, ``cuda:0`` …
+        seconds: wall-clock time of every stage.
+        notice: what the report may be used for.
+    """
+
+    karyonet: str = __version__
+    config_sha256: str | None = None
+    weights: list[WeightRecord] = []
+    device: str = "cpu"
+    seconds: dict[str, Annotated[Number, Field(ge=0)]] = {}
+    notice: str = NOTICE
+
+
+class ReportDocument(_Record):
+    """The whole of ``report.json``."""
+
+    version: Annotated[Literal["karyonet.report/1"], Field(alias="schema")] = "karyonet.report/1"
+    case: CaseRecord
+    karyotype: KaryotypeRecord
+    findings: tuple[FindingRecord, ...] = ()
+    metaphases: tuple[MetaphaseRecord, ...] = ()
+    errors: tuple[ErrorRecord, ...] = ()
+    provenance: Provenance
+
+    @model_validator(mode="after")
+    def _unique_ids(self) -> ReportDocument:
+        named = [("metaphase", [m.id for m in self.metaphases])]
+        for metaphase in self.metaphases:
+            named.append((f"chromosome of {metaphase.id}", [c.id for c in metaphase.chromosomes]))
+            named.append((f"cluster of {metaphase.id}", [k.id for k in metaphase.clusters]))
+        for what, ids in named:
+            if len(set(ids)) != len(ids):
+                raise ValueError(f"two records of one {what} id")
+        return self
+
+    def to_json(self) -> str:
+        """``report.json``, indented, in UTF-8 text that ends with a newline."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of ``report.json``."""
+    schema = ReportDocument.model_json_schema(by_alias=True, mode="serialization")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "karyonet report",
+        "description": "What karyonet found in the metaphase images of one case; version 1.",
+    }

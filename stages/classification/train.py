@@ -1,0 +1,300 @@
+"""Trains the chromosome classifier: recipe, losses, validation and the weights that come out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from pytorch_metric_learning.losses import NormalizedSoftmaxLoss
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from karyonet.case import LABELS
+from karyonet.errors import DataError
+from karyonet.evaluation.classification import CellResult, summarise
+from karyonet.training.loop import Trainer
+from karyonet.training.model_card import describe_packs, write_weights
+from karyonet.training.packing import Packed, pack_metaphases_dataset, pack_strips_dataset
+from karyonet.training.recipe import Recipe, read_recipe
+from karyonet.training.strip_pack import StripPack, concatenate
+from karyonet.weights import Metric, ModelCard, WeightFile
+
+from .augmentation import Augmentation
+from .calibration import fit_temperature
+from .dataset import SampleOrder, Sampling, StripBatch, StripSet, split_pack, thinned
+from .model import Architecture, Prediction, ProxyHead, ProxyResNeXtCBAM
+from .preprocessing import Preprocessing
+
+logger = logging.getLogger(__name__)
+
+
+class ClassificationRecipe(Recipe):
+    """The recipe of a classifier.
+
+    Attributes:
+        data: strip packs (``.npz``) or data set folders of format strips or metaphases.
+        architecture, preprocessing, augmentation: of the network, its input and the training examples.
+        sampling, per_class: see :class:`~karyonet.stages.classification.dataset.SampleOrder`.
+        label_smoothing: of the class loss.
+        polarity_weight: of the polarity loss beside the class loss.
+        train_splits, validation_splits: which splits are used; strips without a split are training material.
+        validation_strips: most strips that a validation during training looks at.
+        upright: folders of format strips whose chromosomes all lie short arm up, by name.
+        pipeline: configuration that finds and straightens the chromosomes of metaphase images.
+        processes: how many images are worked on at a time where a folder has to be packed first.
+        licence: of the weights.
+        terms: of the data sets, by name, for the model card.
+    """
+
+    data: tuple[Path, ...] = ()
+    architecture: Architecture = Architecture()
+    preprocessing: Preprocessing = Preprocessing()
+    augmentation: Augmentation = Augmentation()
+    sampling: Sampling = "square_root"
+    per_class: int = Field(default=4, ge=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    polarity_weight: float = Field(default=0.3, ge=0)
+    train_splits: tuple[str, ...] = ("train",)
+    validation_splits: tuple[str, ...] = ("validation",)
+    validation_strips: int | None = Field(default=6000, ge=1)
+    upright: tuple[str, ...] = ("pki3", "bioimlab")
+    pipeline: str = "strips"
+    processes: int = Field(default=1, ge=1)
+    licence: str = "Apache-2.0"
+    terms: dict[str, str] = {}
+
+
+class ClassificationTask:
+    """What the training loop needs: batches, loss and validation.
+
+    Args:
+        recipe: losses, sampling and augmentation.
+        training, validation: prepared strips.
+    """
+
+    def __init__(self, recipe: ClassificationRecipe, training: StripSet, validation: StripSet) -> None:
+        self.recipe, self.training, self.validation = recipe, training, validation
+        torch.manual_seed(recipe.seed)
+        self.model: nn.Module = ProxyResNeXtCBAM(recipe.architecture)
+        self.order = SampleOrder(
+            training.pack.labels, recipe.batch_size, recipe.sampling, recipe.per_class, recipe.seed
+        )
+        self._classes = class_loss(self.model.head, recipe.architecture, recipe.label_smoothing)
+
+    def batch(self, step: int, device: torch.device) -> StripBatch:
+        """The augmented strips of a step."""
+        seed = self.recipe.seed * 1_000_003 + step
+        return self.training.augmented(self.order(step), self.recipe.augmentation, seed, device)
+
+    def loss(self, model: nn.Module, batch: StripBatch) -> Tensor:
+        """Class loss plus weighted polarity loss, the latter over the strips whose polarity is known."""
+        prediction: Prediction = model(batch.strips)
+        with torch.autocast(batch.strips.device.type, enabled=False):
+            if self.recipe.architecture.head == "proxy":
+                loss = self._classes(prediction.embeddings, batch.labels)
+            else:
+                loss = self._classes(prediction.logits, batch.labels)
+            return loss + self.recipe.polarity_weight * polarity_loss(prediction.polarity, batch.polarity)
+
+    def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
+        """Accuracy, of all strips and by source, polarity accuracy and loss. Every second strip is turned."""
+        logits, polarity = predict(model, self.validation, device, turn_every=2)
+        labels = torch.from_numpy(self.validation.pack.labels.astype(np.int64))
+        right = (logits.argmax(dim=1) == labels).numpy()
+        figures = {"score": float(right.mean()), "loss": float(F.cross_entropy(logits, labels))}
+        sources = self.validation.pack.sources
+        if len(np.unique(sources)) > 1:
+            figures |= {f"accuracy_{source}": float(right[sources == source].mean()) for source in np.unique(sources)}
+        known = self.validation.pack.polarity >= 0
+        if known.any():
+            truth = self.validation.pack.polarity ^ (np.arange(len(known)) % 2)
+            figures["polarity_accuracy"] = float(((polarity.numpy() > 0) == (truth == 1))[known].mean())
+        return figures
+
+
+def class_loss(head: nn.Module, architecture: Architecture, label_smoothing: float) -> nn.Module:
+    """The loss of a head: normalised softmax over its proxies (Zhai & Wu, BMVC 2019), or cross entropy.
+
+    The proxies of the loss *are* those of the head, so that they are trained, averaged and saved with the model.
+    """
+    if not isinstance(head, ProxyHead):
+        return nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+    loss = NormalizedSoftmaxLoss(architecture.classes, architecture.embedding_dim, temperature=architecture.temperature)
+    loss.W = head.proxies
+    loss.cross_entropy = nn.CrossEntropyLoss(reduction="none", label_smoothing=label_smoothing)
+    return loss  # type: ignore[no-any-return]
+
+
+def polarity_loss(logits: Tensor, polarity: Tensor) -> Tensor:
+    """Binary cross entropy over the strips whose polarity is known (0 or 1, not -1); 0 if there is none."""
+    known = polarity >= 0
+    losses = F.binary_cross_entropy_with_logits(logits, polarity.clamp(min=0).float(), reduction="none")
+    return (losses * known).sum() / known.sum().clamp(min=1)
+
+
+def predict(
+    model: nn.Module, strips: StripSet, device: torch.device, batch_size: int = 256, turn_every: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Logits of classes, shape (n, classes), and of polarity, shape (n,), on the CPU.
+
+    Args:
+        turn_every: 2 turns strips 1, 3, 5 … end over end, so that both polarities are seen.
+    """
+    logits, polarity = [], []
+    for start in range(0, len(strips), batch_size):
+        indices = np.arange(start, min(start + batch_size, len(strips)))
+        images = strips.batch(indices, device).strips
+        if turn_every is not None:
+            turned = torch.from_numpy(indices % turn_every == turn_every - 1).to(device)
+            images = torch.where(turned[:, None, None, None], images.flip(2), images)
+        prediction: Prediction = model(images)
+        logits.append(prediction.logits.float().cpu())
+        polarity.append(prediction.polarity.float().cpu())
+    return torch.cat(logits), torch.cat(polarity)
+
+
+def train_classification(
+    recipe: ClassificationRecipe, data: Sequence[Path] = (), run: Path | None = None, resume: bool = True
+) -> WeightFile | None:
+    """Train, or go on training, and write the weights with their card to ``<run>/weights``.
+
+    Args:
+        recipe: how.
+        data: strip packs or data set folders; empty takes those of the recipe.
+        run: folder of the run; None takes that of the recipe, else ``karyonet-run/<name>``.
+        resume: go on from the checkpoint of the run, if there is one.
+
+    Returns:
+        The weight file, or None if the run was asked to stop before its end.
+
+    Raises:
+        DataError: K4xx for data that cannot be used, K406 for the checkpoint of another recipe.
+    """
+    run = run or recipe.run or Path("karyonet-run") / recipe.name
+    pack = concatenate([load_pack(path, recipe, run / "packs") for path in data or recipe.data])
+    training, validation = split_pack(pack, recipe.train_splits, recipe.validation_splits)
+    del pack
+    logger.info("%d strips for training, %d for validation", len(training), len(validation))
+    watched = StripSet.from_pack(thinned(validation, recipe.validation_strips), recipe.preprocessing)
+    task = ClassificationTask(recipe, StripSet.from_pack(training, recipe.preprocessing), watched)
+    trainer = Trainer(recipe, task, run)
+    if not trainer.fit(resume).finished:
+        return None
+    return export(trainer, recipe, training, validation, run)
+
+
+def load_pack(path: Path, recipe: ClassificationRecipe, cache: Path) -> StripPack:
+    """Read a strip pack, or make one of a data set folder and keep it in ``cache``.
+
+    Raises:
+        DataError: K401 if the path is neither.
+    """
+    if path.suffix == ".npz":
+        return StripPack.read(path)
+    cached = cache / f"{path.name}.npz"
+    if cached.is_file():
+        return StripPack.read(cached)
+    if (path / "cells").is_dir():
+        packed = pack_strips_dataset(path, upright=path.name in recipe.upright, processes=recipe.processes)
+    elif (path / "images").is_dir():
+        from karyonet.pipeline import Pipeline
+
+        packed = pack_metaphases_dataset(path, Pipeline.from_config(recipe.pipeline), processes=recipe.processes)
+    else:
+        raise DataError("K401", path=path, format="strips or metaphases", missing="cells/ or images/")
+    _report(packed, path)
+    packed.pack.write(cached)
+    return packed.pack
+
+
+def export(
+    trainer: Trainer, recipe: ClassificationRecipe, training: StripPack, validation: StripPack, run: Path
+) -> WeightFile:
+    """Calibrate the best model on the validation part and write it with its card."""
+    model = trainer.best_model()
+    held_out = StripSet.from_pack(validation, recipe.preprocessing)
+    with torch.inference_mode():
+        logits, polarity = predict(model, held_out, trainer.device)
+    temperature = fit_temperature(logits.numpy(), validation.labels.astype(np.int64))
+    probabilities = torch.softmax(logits / temperature, dim=1).numpy()
+    evaluation = summarise(cell_results(validation, probabilities, polarity.numpy() > 0))
+    data = f"{', '.join(np.unique(validation.sources))}, validation"
+    card = ModelCard(
+        name=recipe.name,
+        stage="classification",
+        architecture=recipe.architecture.model_dump(mode="json"),
+        input=recipe.preprocessing.model_dump(mode="json"),
+        classes=LABELS,
+        temperature=temperature,
+        training_data=describe_packs(training, recipe.terms),
+        metrics={
+            name: Metric(value=metric.value, interval=metric.interval, data=data)
+            for name, metric in evaluation.metrics.items()
+        },
+        licence=recipe.licence,
+        recipe=recipe.model_dump(mode="json", exclude={"run", "data", "device", "threads", "processes"})
+        | {"steps_done": trainer.progression.step, "minutes_spent": round(trainer.progression.minutes, 1)},
+    )
+    return write_weights(model.state_dict(), card, run / "weights")
+
+
+def cell_results(
+    pack: StripPack, probabilities: NDArray[np.floating], p_arm_up: NDArray[np.bool_]
+) -> list[CellResult]:
+    """What was predicted, cell by cell, with the names decided together as well."""
+    from karyonet.assignment import assign
+    from karyonet.case import label_indices
+
+    results = []
+    for cell in np.unique(pack.cells):
+        rows = np.flatnonzero(pack.cells == cell)
+        of_cell = probabilities[rows]
+        known = bool((pack.polarity[rows] >= 0).all())
+        results.append(
+            CellResult(
+                cell=str(cell),
+                case=str(pack.cases[rows[0]]),
+                truth=pack.labels[rows].astype(np.int64),
+                alone=of_cell.argmax(axis=1),
+                joint=label_indices(assign(of_cell).labels),
+                confidence=of_cell.max(axis=1).astype(np.float64),
+                upright=p_arm_up[rows] == (pack.polarity[rows] == 1) if known else None,
+            )
+        )
+    return results
+
+
+def main(config: Path | None, data: Sequence[Path], run: Path | None, resume: bool = True) -> None:
+    """``karyonet train classification``: read the recipe, train and say where the weights are.
+
+    Args:
+        config: recipe; None takes the shipped one.
+        data: strip packs or data set folders; empty takes those of the recipe.
+        run: folder of the run.
+        resume: go on from the checkpoint of the run.
+
+    Raises:
+        ConfigError: K2xx for the recipe. DataError: K4xx for the data.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    recipe = read_recipe(ClassificationRecipe, config, "classification")
+    if not data and not recipe.data:
+        raise DataError("K405", path="the recipe", reason="it names no data; give --data or the key data")
+    weight = train_classification(recipe, data, run, resume)
+    if weight is None:
+        raise SystemExit(143)
+    figures = ", ".join(f"{name} {metric.value:.4f}" for name, metric in weight.card.metrics.items())
+    logger.info("wrote %s (%s)", weight.path, figures)
+
+
+def _report(packed: Packed, path: Path) -> None:
+    logger.info(
+        "%s: %d strips, %.1f %% of the annotated chromosomes", path, len(packed.pack), 100 * packed.matched_share
+    )
+    for name, reason in packed.failures:
+        logger.warning("%s: %s could not be processed (%s)", path, name, reason)

@@ -1,0 +1,73 @@
+"""The segmentation stage on a threshold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+from scipy import ndimage
+
+from karyonet.case import Cluster, Metaphase
+from karyonet.errors import InputError
+from karyonet.geometry.region import Region
+from karyonet.stage import MetaphaseStage, StageOptions
+
+from .threshold import SegmentationLimits, components, has_contrast, segment
+
+
+class ThresholdSegmenter(MetaphaseStage):
+    """Foreground and clusters of a metaphase by a threshold on its optical density.
+
+    Where nothing is found the clusters stay empty and ``reasons`` says why (K121, K122, K123).
+    """
+
+    summary: ClassVar[str] = "Separates chromosomes from background, nuclei and debris by a threshold"
+    requires: ClassVar[frozenset[str]] = frozenset({"metaphase.optical_density"})
+    assigns: ClassVar[frozenset[str]] = frozenset({"metaphase.foreground", "metaphase.clusters", "metaphase.reasons"})
+
+    class Options(StageOptions):
+        """Sizes are in chromosome widths (w), areas in squared widths; the width is read from the image."""
+
+        level: float = Field(0.5, gt=0, lt=1, description="threshold, as a share of the chromosomes' median density")
+        nucleus_radius: float = Field(1.45, gt=0.6, description="an object that holds such a disc is a nucleus (w)")
+        smallest_area: float = Field(0.7, ge=0, description="smaller objects are debris (w²)")
+        most_foreground: float = Field(0.6, gt=0, le=1, description="a larger share of foreground is no metaphase")
+        most_clusters: int = Field(250, ge=1, description="more objects than this are no metaphase")
+
+    def process(self, metaphase: Metaphase) -> Metaphase:
+        options: ThresholdSegmenter.Options = self.options
+        limits = SegmentationLimits(
+            level=options.level, nucleus_radius=options.nucleus_radius, smallest_area=options.smallest_area
+        )
+        mask, _ = segment(metaphase.optical_density, limits)
+        labels = components(mask)
+        error: InputError | None = None
+        if not has_contrast(metaphase.optical_density):
+            error = InputError("K121")
+        elif not mask.any():
+            error = InputError("K122")
+        elif labels.max() > options.most_clusters:
+            error = InputError("K123", reason=f"{int(labels.max())} separate objects")
+        elif mask.mean() > options.most_foreground:
+            error = InputError("K123", reason=f"{mask.mean():.0%} of it is stained")
+        if error is not None:
+            empty = np.zeros_like(mask)
+            return replace(metaphase, foreground=empty, clusters=(), reasons=(*metaphase.reasons, str(error)))
+        return replace(metaphase, foreground=mask, clusters=clusters_of(labels))
+
+
+def clusters_of(labels: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> tuple[Cluster, ...]:
+    """Clusters ``k1`` … of a label image, in the order of its labels.
+
+    Args:
+        labels: int32, shape (height, width), 0 is background.
+    """
+    return tuple(
+        Cluster(f"k{number}", Region.from_mask(labels[box] == number, offset=(box[1].start, box[0].start)))
+        for number, box in enumerate(ndimage.find_objects(labels), start=1)
+        if box is not None
+    )
+
+

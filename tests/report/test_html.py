@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+
+from karyonet.case import Case, Clone, Finding, ImageError, Karyotype, Metaphase
+from karyonet.report import NOTICE, Provenance, WeightRecord, to_document
+from karyonet.report.html import Pictures, evidence, in_words, percent, render_html
+from karyonet.report.schema import FindingRecord
+
+HOSTILE = "\"'><script>alert(1)</script><img src=http://example.org/x onerror=alert(1)>"
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: its elements and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.rows: list[list[str]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attributes)))
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and any(tag in ("td", "th") for tag in self.open):
+            self.rows[-1][-1] += data.strip()
+
+
+@pytest.fixture(scope="module")
+def html(case: Case, provenance: Provenance) -> str:
+    picture = Image.new("RGB", (8, 8), "white")
+    return render_html(to_document(case, provenance), {m.id: Pictures(picture, picture) for m in case.metaphases})
+
+
+def test_the_page_is_well_formed(html: str) -> None:
+    page = Page(html)
+    assert not page.open
+    assert ("html", {"lang": "en"}) in page.elements
+
+
+def test_nothing_is_fetched_and_nothing_runs(html: str) -> None:
+    page = Page(html)
+    for tag, attributes in page.elements:
+        assert tag not in ("script", "link", "iframe", "object", "base", "form")
+        assert not [name for name in attributes if name.startswith("on")]
+        assert (attributes.get("src") or "data:").startswith("data:image/") or tag != "img"
+        assert (attributes.get("href") or "#").startswith("#")
+    assert not re.search(r"url\(|@import|https?://", html)
+
+
+def test_every_metaphase_has_its_pictures(html: str) -> None:
+    images = [attributes for tag, attributes in Page(html).elements if tag == "img"]
+    assert len(images) == 6
+    assert all(image["alt"] for image in images)
+
+
+def test_every_chromosome_is_listed_with_what_is_known_of_it(html: str, case: Case) -> None:
+    rows = Page(html).rows
+    for metaphase in case.metaphases:
+        for chromosome in metaphase.chromosomes:
+            matching = [
+                row for row in rows if len(row) == 8 and row[1] == chromosome.id and row[0] == (chromosome.label or "–")
+            ]
+            assert matching, (metaphase.id, chromosome.id)
+            assert any(bool(row[4]) == chromosome.review for row in matching)
+    assert sum(len(row) == 8 and re.fullmatch(r"c\d+", row[1]) is not None for row in rows) == 94
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "47,XY,+21",
+        "abnormal",
+        "additional chromosome 21",
+        "structural difference on a chromosome 9",
+        "region 0.31–0.58",
+        "Out of focus.",
+        "m4.png is empty (0 bytes); export the image again.",
+        "Touching chromosomes.",
+        "gband.safetensors",
+        "5e" * 32,
+        "c0" * 32,
+        "0f" * 32,
+        "3.20",
+        NOTICE,
+    ],
+)
+def test_the_page_says(html: str, words: str) -> None:
+    assert words in html
+
+
+def test_the_karyotype_comes_before_the_pictures(html: str) -> None:
+    assert html.index("<h1>47,XY,+21</h1>") < html.index("<h2>Findings</h2>") < html.index("<img ")
+
+
+def test_no_text_from_outside_can_become_markup(make_metaphase: Callable[..., Metaphase]) -> None:
+    bad = HOSTILE
+    metaphase = make_metaphase(("1",), id=bad, image=bad, iscn=bad, sha256=bad, reasons=(bad,))
+    changed = replace(metaphase.chromosomes[0], id=bad, cluster=bad, homolog=bad)
+    cluster = replace(metaphase.clusters[0], id=bad, type="overlapping", chromosomes=(bad,))
+    hostile = Case(
+        id=bad,
+        metaphases=(replace(metaphase, chromosomes=(changed,), clusters=(cluster,)), make_metaphase((), id="m2")),
+        karyotype=Karyotype(bad, "abnormal", (Clone(bad, (bad,)),), (bad,)),
+        findings=(Finding("structural", "1", "unknown", bad, 0.5, (bad,), False, {bad: bad}),),
+        errors=(ImageError(bad, bad, bad),),
+    )
+    provenance = Provenance(
+        karyonet=bad,
+        config_sha256=bad,
+        device=bad,
+        seconds={bad: 1.0},
+        weights=[WeightRecord(stage=bad, file=bad, sha256=bad)],
+    )
+    picture = Image.new("RGB", (8, 8))
+    html = render_html(to_document(hostile, provenance), {bad: Pictures(picture, picture)})
+    page = Page(html)
+    assert not page.open
+    tags = [tag for tag, _ in page.elements]
+    assert "script" not in tags
+    assert tags.count("img") == 2
+    assert all(not name.startswith("on") for _, attributes in page.elements for name in attributes)
+
+
+def test_an_undetermined_case_says_why(provenance: Provenance) -> None:
+    case = Case("a", karyotype=Karyotype(None, "undetermined", reasons=("too few metaphases",)))
+    html = render_html(to_document(case, provenance), {})
+    assert "Karyotype undetermined" in html
+    assert "Too few metaphases." in html
+
+
+def test_a_normal_case_says_what_it_does_not_exclude(provenance: Provenance) -> None:
+    html = render_html(to_document(Case("a", karyotype=Karyotype("46,XX", "normal")), provenance), {})
+    assert "No departure from the normal karyotype" in html
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(1.0, "> 99.9 %"), (0.9996, "> 99.9 %"), (0.5, "50.0 %"), (0.0, "0.0 %"), (0.0004, "< 0.1 %")]
+)
+def test_percent_never_claims_certainty(share: float, words: str) -> None:
+    assert percent(share) == words
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "words"),
+    [
+        ("numerical", "gain", "additional chromosome X"),
+        ("numerical", "loss", "missing chromosome X"),
+        ("structural", "unknown", "structural difference on a chromosome X"),
+        ("structural", "loss", "missing material on a chromosome X"),
+    ],
+)
+def test_findings_in_words(kind: str, change: str, words: str) -> None:
+    record = FindingRecord.model_validate(
+        {"kind": kind, "chromosome": "X", "change": change, "iscn": None, "score": 1, "metaphases": [], "clonal": True}
+    )
+    assert in_words(record) == words
+
+
+def test_evidence_in_words() -> None:
+    values = json.loads('{"p_value": 0.01, "cells": ["a", "b", "c"], "region": [0.1, 0.2], "more": {"x": null}}')
+    assert evidence(values) == 'p value 0.01; cells a, b, c; region 0.1–0.2; more {"x": null}'
