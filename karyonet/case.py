@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from karyonet.errors import KaryonetError, StageError
 from karyonet.geometry.region import Region
+from karyonet.geometry.strip import Strip
 
 if TYPE_CHECKING:
     from karyonet.imaging import ReadingLimits
@@ -32,31 +33,6 @@ Outcome = Literal["normal", "abnormal", "undetermined"]
 
 FloatArray = NDArray[np.float32]
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class Strip:
-    """A chromosome straightened along its axis: row 0 is the end of the axis that lies higher in the image.
-
-    Attributes:
-        optical_density: float32, shape (length, width), at the pixel pitch of the image; 0 is background.
-        valid: bool, shape (length,); rows that were measured. Rows hidden under another chromosome are False.
-        profiles: float32, shape (2, 512): mean optical density of the left and right half of every row,
-            zero beyond the chromosome.
-        axis: float32, shape (length, 2): row and column in the image of every row's centre.
-        confidence: 0–1, how far the axis can be trusted.
-    """
-
-    optical_density: FloatArray
-    valid: NDArray[np.bool_]
-    profiles: FloatArray
-    axis: FloatArray
-    confidence: float
-
-    @property
-    def length(self) -> int:
-        """Rows, which is the arc length of the axis in pixels."""
-        return int(self.optical_density.shape[0])
 
 
 @dataclass(frozen=True)
@@ -263,9 +239,7 @@ class Case:
     errors: tuple[ImageError, ...] = ()
 
     @classmethod
-    def read(
-        cls, *paths: str | Path, case_id: str | None = None, limits: ReadingLimits | None = None
-    ) -> Case:
+    def read(cls, *paths: str | Path, case_id: str | None = None, limits: ReadingLimits | None = None) -> Case:
         """Read images, or a folder of images, as one case.
 
         An image that cannot be read becomes an entry of ``errors``; the others are kept.
@@ -293,7 +267,8 @@ class Case:
                 errors.append(ImageError(metaphase.image, error.code, str(error)))
             except Exception as fault:  # a fault in one image must not stop the others
                 logger.exception("stage %s failed on %s", stage, metaphase.image)
-                error = StageError("K901", stage=stage, image=metaphase.image, reason=f"{type(fault).__name__}: {fault}")
+                reason = f"{type(fault).__name__}: {fault}"
+                error = StageError("K901", stage=stage, image=metaphase.image, reason=reason)
                 errors.append(ImageError(metaphase.image, error.code, str(error)))
         return replace(self, metaphases=tuple(kept), errors=tuple(errors))
 

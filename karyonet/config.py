@@ -53,7 +53,9 @@ class PipelineConfig(BaseModel):
 def shipped() -> list[str]:
     """Names of the pipeline configurations that ship with karyonet."""
     return sorted(
-        entry.name.removesuffix(".yaml") for entry in files("karyonet.configs").iterdir() if entry.name.endswith(".yaml")
+        entry.name.removesuffix(".yaml")
+        for entry in files("karyonet.configs").iterdir()
+        if entry.name.endswith(".yaml")
     )
 
 

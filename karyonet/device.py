@@ -27,7 +27,7 @@ def use_bfloat16(device: torch.device, precision: Precision = "auto") -> bool:
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
     return any(bool(capabilities.get(name, False)) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 

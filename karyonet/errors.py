@@ -63,6 +63,7 @@ MESSAGES: dict[str, str] = {
     "K603": "the karyotype has {length} characters, more than the limit of {limit}; give one karyotype at a time",
     "K604": "the karyotype is empty; give one, for example 47,XY,+21",
     "K605": "{karyotype} does not agree with itself: {reason}",
+    "K606": "{karyotype} cannot be drawn: {reason}",
     # K9xx: faults of the program
     "K901": "stage {stage} failed on {image} ({reason}); this is a fault of karyonet, please report it",
 }

@@ -137,7 +137,9 @@ def chromosome_measures(lone: list[tuple[str, Region]], density: FloatArray, bac
         rows["halo"].append(float(lateral[[4, 46]].mean() / max(plateau, 1e-6)))
         rows["texture"].append(float((body[:, 18:33].std(axis=1) / np.maximum(centre, 0.02)).mean()))
         widths = (strip > 0.5 * plateau).sum(axis=1) * 0.1 * axis.half_width
-        rows["tapering"].append(float(np.std(widths[margin:-margin]) / widths.mean()) if len(widths) > 2 * margin else 0)
+        rows["tapering"].append(
+            float(np.std(widths[margin:-margin]) / widths.mean()) if len(widths) > 2 * margin else 0
+        )
         angle = np.unwrap(np.arctan2(axis.tangents[:, 0], axis.tangents[:, 1]))
         rows["turning"].append(float(np.ptp(angle)))
         rows["aspect"].append(axis.length / (2 * axis.half_width))

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from karyonet import __version__
-from karyonet.cli import config, evaluate, models, run, schema, stages, train
+from karyonet.cli import config, evaluate, models, run, schema, simulate, stages, train
 
 app = typer.Typer(
     name="karyonet",
@@ -19,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("simulate")(simulate.simulate)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(train.app, name="train")
 app.add_typer(config.app, name="config")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,6 +37,7 @@ def run(
     from karyonet.case import Case
     from karyonet.config import load_config
     from karyonet.pipeline import Pipeline
+    from karyonet.report.folder import check_target
 
     settings = load_config(config, override or ())
     console = Console(stderr=True, quiet=quiet)
@@ -45,17 +47,24 @@ def run(
         pipeline = Pipeline.from_config(settings)
         progress.update(task, description=f"reading {len(images)} input{'s' * (len(images) != 1)}")
         case = Case.read(*images, case_id=case_id, limits=settings.reading)
+        folder = out or Path("karyonet-out") / folder_name(case.id)
+        check_target(folder)
         report = pipeline(
             case, lambda stage, case: progress.update(task, description=f"{stage} ({len(case.metaphases)} metaphases)")
         )
         progress.update(task, description="writing the report")
-        folder = report.save(out or Path("karyonet-out") / case.id, pdf=pdf)
+        report.save(folder, pdf=pdf)
     if not quiet:
         _summarise(report, folder)
     for error in report.errors:
         typer.echo(f"{error.image}: {error.message}", err=True)
     if report.errors:
         raise typer.Exit(DONE_WITH_ERRORS)
+
+
+def folder_name(case_id: str) -> str:
+    """The case id as the name of one folder: nothing in it leads elsewhere."""
+    return re.sub(r"[^\w.-]+", "_", case_id).strip(".") or "case"
 
 
 def _summarise(report: Report, folder: Path) -> None:

@@ -99,9 +99,11 @@ def medial_axis(mask: NDArray[np.bool_]) -> Axis:
         if slender or reach > _FOLDED * diagonal:
             # The last half width of a skeleton turns towards a corner or into one chromatid.
             line, half_width = _trim(resample(course, 1.0), round(0.5 * narrow)), narrow
+        soft, margin = _soft_edge(body, half_width)
+        line = line + margin
         if arc_length(line)[-1] > _SQUAT * 2.0 * half_width:
-            line = _centre(line, body, half_width)
-        line = _cut_at_outline(line, body, half_width)
+            line = _centre(line, soft, half_width)
+        line = _cut_at_outline(line, soft, half_width) - margin
     points, length = _resample_centred(line)
     if _runs_upwards(points):
         points = points[::-1]
@@ -195,16 +197,15 @@ def _principal_axis(mask: NDArray[np.bool_]) -> tuple[Points, float, float]:
     return centre + steps[:, None] * direction, 0.5 * float(np.median(extents)), diagonal
 
 
-def _centre(line: Points, body: NDArray[np.bool_], half_width: float) -> Points:
-    """Move a line to the middle of the body.
+def _centre(line: Points, soft: FloatArray, half_width: float) -> Points:
+    """Move a line to the middle of a body with a soft edge.
 
     Works at steps of about a sixth of the half width: the axis has no finer detail.
     """
     step = max(half_width / 6.0, 1.0)
     scale = half_width / step
-    soft, margin = _soft_edge(body, half_width)
     offsets = np.arange(-np.ceil(2.0 * scale) - 1, np.ceil(2.0 * scale) + 2) * step
-    line = smooth(resample(line + margin, step), None, scale)
+    line = smooth(resample(line, step), None, scale)
     for _ in range(_REFINEMENTS):
         line = extend(resample(line, step), scale, step)
         normals = normals_of(tangents_of(line))
@@ -218,20 +219,19 @@ def _centre(line: Points, body: NDArray[np.bool_], half_width: float) -> Points:
         # A slanting tip would pull the line into its corner: its rows have next to no say.
         weight = np.where(np.minimum(rows - first, last - rows) < min(_TIP * scale, (last - first) / 4), 1e-3, 1.0)
         line = smooth(line[low:high] + normals[low:high] * shift[:, None], weight, scale)
-    return line - margin
+    return line
 
 
-def _cut_at_outline(line: Points, body: NDArray[np.bool_], half_width: float) -> Points:
+def _cut_at_outline(line: Points, soft: FloatArray, half_width: float) -> Points:
     """The line, extended and cut where it leaves the body, to a fraction of a pixel."""
-    soft, margin = _soft_edge(body, half_width)
-    line = extend(resample(line + margin, 1.0), half_width, 1.0)
+    line = extend(resample(line, 1.0), half_width, 1.0)
     offsets = np.arange(-round(0.8 * half_width), round(0.8 * half_width) + 1.0)
     positions = line.T[:, :, None] + normals_of(tangents_of(line)).T[:, :, None] * offsets
     inside = map_coordinates(soft, positions, order=1, mode="constant")
     # The upper quartile ends the line where a blunt tip ends, and not at the last pixel of a ragged one.
     first, last = _span(np.quantile(inside, 0.75, axis=1))
     at = np.concatenate([[first], np.arange(np.floor(first) + 1, np.ceil(last)), [last]])
-    return along(line, np.arange(float(len(line))), at) - margin
+    return along(line, np.arange(float(len(line))), at)
 
 
 def _soft_edge(body: NDArray[np.bool_], half_width: float) -> tuple[FloatArray, int]:

@@ -5,8 +5,6 @@ Nothing is invented: every value of a strip is an interpolated value of the imag
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, gaussian_filter1d, map_coordinates
@@ -16,9 +14,7 @@ from karyonet.geometry.axis import Axis, medial_axis
 from karyonet.geometry.curve import normals_of, own_stretch
 from karyonet.geometry.profiles import left_right_profiles
 from karyonet.geometry.region import Region
-
-if TYPE_CHECKING:
-    from karyonet.case import Strip
+from karyonet.geometry.strip import Strip
 
 FloatArray = NDArray[np.float32]
 _EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
@@ -45,8 +41,6 @@ def straighten(
     Raises:
         ArrayError: K501 if the arrays do not fit each other, K502 if the region is empty.
     """
-    from karyonet.case import Strip  # case imports geometry
-
     _check(optical_density, region, hidden)
     axis = medial_axis(region.mask)
     normals = uncrossed_normals(axis)

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from karyonet.errors import IscnError
-from karyonet.iscn.structural import Rearrangement, require_chromosome
+from karyonet.iscn.breakpoint import require_chromosome
+from karyonet.iscn.structural import (
+    Rearrangement,
+)
 
 ORIGINS = ("mat", "pat", "dn", "inh", "dinh", "dmat", "dpat")
 """Parental origin: maternal, paternal, de novo, inherited; with ``d`` the derivative of a parent's balanced change."""
@@ -130,7 +133,9 @@ class Change:
         if self.origin and self.origin not in ORIGINS:
             raise IscnError("K602", reason=f"{self.origin} is no parental origin", example="46,XX,inv(9)(p12q13)mat")
         if self.constitutional not in ("", "c", "?c"):
-            raise IscnError("K602", reason=f"{self.constitutional} does not mean constitutional", example="48,XX,+8,+21c")
+            raise IscnError(
+                "K602", reason=f"{self.constitutional} does not mean constitutional", example="48,XX,+8,+21c"
+            )
         if self.cells is not None and self.cells.composite:
             raise IscnError("K602", reason="cp belongs to the clone, not to a change", example="46,XX,+8[2],-7[3][cp5]")
 
@@ -182,13 +187,17 @@ class Clone:
         if not re.fullmatch(r"[XYU]*|\?", self.sex) or self.sex_constitutional not in ("", "c", "?c"):
             raise IscnError("K602", reason=f"{self.sex} are no sex chromosomes", example="46,XX")
         if self.sex and self.relation is not None:
-            raise IscnError("K602", reason="idem, sl and sdl stand in place of the sex chromosomes", example="47,idem,+9")
+            raise IscnError(
+                "K602", reason="idem, sl and sdl stand in place of the sex chromosomes", example="47,idem,+9"
+            )
         if not self.sex and self.relation is None and not (self.changes and _names_sex_chromosome(self.changes[0])):
             raise IscnError("K602", reason="the sex chromosomes are missing", example="47,XY,+21")
         if self.sex_constitutional and self.sex in ("", "?"):
             raise IscnError("K602", reason="c needs the sex chromosomes before it", example="48,XXYc,+X")
         if self.cells is None and self.changes and not self.incomplete and self.changes[-1].cells is not None:
-            raise IscnError("K602", reason="the clone's own number of cells is missing", example="46,XX,+8[2],-7[3][cp5]")
+            raise IscnError(
+                "K602", reason="the clone's own number of cells is missing", example="46,XX,+8[2],-7[3][cp5]"
+            )
         if self.ploidy is not None and not 1 <= self.ploidy <= 9:
             raise IscnError("K602", reason=f"<{self.ploidy}n> is no ploidy", example="69<3n>,XXY")
 

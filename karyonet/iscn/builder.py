@@ -1,4 +1,4 @@
-"""From the rules of ``grammar.lark`` to the syntax tree. Imports lark: reached through :mod:`karyonet.iscn.parser` alone.
+"""From the rules of ``grammar.lark`` to the syntax tree. Only :mod:`karyonet.iscn.parser` imports this: it loads lark.
 
 Callbacks hand on what they built together with the character at which it starts, so that a node that refuses its
 content (K602) is pointed at.
@@ -28,13 +28,18 @@ from karyonet.iscn.ast import (
     Span,
     WholeChromosome,
 )
-from karyonet.iscn.structural import SYMBOLS, UNKNOWN, Breakpoint, ChromosomeRef, Derivative, Rearrangement
+from karyonet.iscn.breakpoint import UNKNOWN, Breakpoint, ChromosomeRef
+from karyonet.iscn.structural import (
+    SYMBOLS,
+    Derivative,
+    Rearrangement,
+)
 
 T = TypeVar("T")
 Breakpoints = tuple[tuple[Breakpoint, ...], ...]
 
 
-class Misplaced(Exception):
+class MisplacedError(Exception):
     """A node refused its content; ``start`` is the character, from 0."""
 
     def __init__(self, start: int, error: IscnError) -> None:
@@ -70,7 +75,7 @@ def placed(start: int) -> Iterator[None]:
     try:
         yield
     except IscnError as error:
-        raise Misplaced(start, error) from None
+        raise MisplacedError(start, error) from None
 
 
 def at(token: Token) -> int:
@@ -102,7 +107,9 @@ class TreeBuilder(Transformer[Token, Karyotype]):
         for item in items:
             if too_many := item.sizes[isinstance(item.node, Change) :]:
                 reason = "brackets with cells stand once, behind a change or at the end of the clone"
-                raise Misplaced(too_many[0].start, IscnError("K602", reason=reason, example="47,XX,+8[2],-7[3][cp5]"))
+                raise MisplacedError(
+                    too_many[0].start, IscnError("K602", reason=reason, example="47,XX,+8[2],-7[3][cp5]")
+                )
         sex = first.node if isinstance(first.node, Sex) else Sex("", "")
         with placed(first.start):
             return Clone(
@@ -138,7 +145,7 @@ class TreeBuilder(Transformer[Token, Karyotype]):
             if isinstance(token, Token):
                 if token.type in found:
                     reason = f"{token} follows {found[token.type]}, which says the same kind of thing"
-                    raise Misplaced(at(token), IscnError("K602", reason=reason, example="46,XX,inv(9)(p12q13)mat"))
+                    raise MisplacedError(at(token), IscnError("K602", reason=reason, example="46,XX,inv(9)(p12q13)mat"))
                 found[token.type] = token
         node, copies = body.node, found.get("COPIES")
         start = at(sign) if sign else at(doubt) if doubt else body.start

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from karyonet.case import LABELS
+from karyonet.iscn.ast import Change, Clone, Karyotype, Span, WholeChromosome
+from karyonet.iscn.breakpoint import CHROMOSOMES
+from karyonet.iscn.writer import write
 
-AUTOSOMES = LABELS[:22]
+AUTOSOMES = CHROMOSOMES[:22]
 
 
 def numerical_karyotype(copies: Mapping[str, int]) -> str:
@@ -21,11 +23,11 @@ def numerical_karyotype(copies: Mapping[str, int]) -> str:
     Returns:
         For example ``47,XY,+21``; without any sex chromosome ``44,?``, since ISCN has no way to write that.
     """
-    total = sum(copies.get(label, 0) for label in LABELS)
-    sex = "X" * copies.get("X", 0) + "Y" * copies.get("Y", 0)
-    changes = [
-        sign + label
+    changes = tuple(
+        Change(WholeChromosome(label), "+" if copies.get(label, 0) > 2 else "-")
         for label in AUTOSOMES
-        for sign in (("+",) * (copies.get(label, 0) - 2) or ("-",) * (2 - copies.get(label, 0)))
-    ]
-    return ",".join([str(total), sex or "?", *changes])
+        for _ in range(abs(copies.get(label, 0) - 2))
+    )
+    sex = "X" * copies.get("X", 0) + "Y" * copies.get("Y", 0)
+    total = sum(copies.get(label, 0) for label in CHROMOSOMES)
+    return write(Karyotype((Clone(Span.of(total), sex or "?", changes),)))

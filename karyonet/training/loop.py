@@ -80,7 +80,7 @@ class Trainer:
         if recipe.threads is not None:
             torch.set_num_threads(recipe.threads)
         torch.manual_seed(recipe.seed)
-        self.model = task.model.to(self.device, memory_format=torch.channels_last)
+        self.model = task.model.to(self.device).to(memory_format=torch.channels_last)
         self.average = WeightAverage(self.model, recipe.ema) if recipe.ema > 0 else None
         self.optimiser = build_optimiser(self.model, recipe)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
@@ -94,7 +94,10 @@ class Trainer:
         return self.run / "checkpoint.pt"
 
     def fit(self, resume: bool = True) -> Progression:
-        """Train until the run is over, stops improving or is asked to stop (SIGTERM, SIGINT); then it can be resumed."""
+        """Train until the run is over or stops improving.
+
+        SIGTERM and SIGINT end it after the step at hand, with a checkpoint to go on from.
+        """
         self.run.mkdir(parents=True, exist_ok=True)
         if resume and self.checkpoint.is_file():
             self._restore()
@@ -108,14 +111,14 @@ class Trainer:
     def best_model(self) -> nn.Module:
         """The model with the weights of the best validation, in evaluation mode."""
         self.model.load_state_dict(torch.load(self.run / "best.pt", weights_only=True, map_location=self.device))
-        return self.model.eval()
+        self.model.eval()
+        return self.model
 
     def _train(self, bar: Progress) -> None:
         state, recipe = self.progression, self.recipe
-        began = last_check = self.clock() - 60 * state.minutes
-        last_validation = began + 60 * state.minutes
-        last_check = last_validation
-        shown, shown_step, running = last_validation, state.step, 0.0
+        start = self.clock()
+        began, last_validation, last_check = start - 60 * state.minutes, start, start
+        shown, shown_step, running = start, state.step, 0.0
         bar_id = bar.add_task("training", total=1.0, note="")
         self.model.train()
         while not self._over():
@@ -135,7 +138,7 @@ class Trainer:
                 self._validate()
                 last_validation = last_check = self.clock()
                 state.minutes = (last_validation - began) / 60
-                shown = last_validation
+                shown = last_validation if shown == now else shown + last_validation - now
                 self._save()
             elif self._stop or now - last_check >= 60 * recipe.checkpoint_minutes:
                 last_check = now
@@ -202,9 +205,9 @@ class Trainer:
         logger.info("step %d, %.1f min: %s", state.step, state.minutes, figures)
 
     def _note(self, loss: float, rate: float) -> str:
-        rate_now = self.optimiser.param_groups[0]["lr"]
-        self._log({"loss": round(loss, 5), "learning_rate": rate_now, "samples_per_second": round(rate, 1)})
-        return f"step {self.progression.step}  loss {loss:.3f}  lr {rate_now:.1e}  {rate:.0f}/s  best {self.progression.best:.4f}"
+        state, now = self.progression, self.optimiser.param_groups[0]["lr"]
+        self._log({"loss": round(loss, 5), "learning_rate": now, "samples_per_second": round(rate, 1)})
+        return f"step {state.step}  loss {loss:.3f}  lr {now:.1e}  {rate:.0f}/s  best {state.best:.4f}"
 
     def _log(self, entry: dict[str, Any]) -> None:
         head = {"step": self.progression.step, "minutes": round(self.progression.minutes, 3)}
@@ -277,6 +280,9 @@ def build_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 def _progress_bar() -> Progress:
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeElapsedColumn(),
         TextColumn("{task.fields[note]}"),
     )

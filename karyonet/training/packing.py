@@ -62,7 +62,12 @@ class Packed:
 
 
 def pack_strips_dataset(
-    directory: str | Path, split: str | None = None, *, upright: bool = True, processes: int = 1, limit: int | None = None
+    directory: str | Path,
+    split: str | None = None,
+    *,
+    upright: bool = True,
+    processes: int = 1,
+    limit: int | None = None,
 ) -> Packed:
     """Pack a data set of format ``strips``: each chromosome is straightened along its own axis.
 
@@ -115,7 +120,9 @@ def match_boxes(
     """Pairs (index found, index annotated) of boxes that show the same object, each box at most once."""
     overlap = box_iou(np.array(list(found), dtype=float), np.array(list(annotated), dtype=float))
     rows, columns = linear_sum_assignment(np.where(overlap >= min_iou, overlap, 0.0), maximize=True)
-    return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if overlap[row, column] >= min_iou]
+    return [
+        (int(row), int(column)) for row, column in zip(rows, columns, strict=True) if overlap[row, column] >= min_iou
+    ]
 
 
 def _pack_annotated_cell(cell: AnnotatedCell, source: str, upright: bool) -> tuple[StripPack, int]:

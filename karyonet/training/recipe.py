@@ -106,8 +106,8 @@ class Recipe(BaseModel):
     @property
     def fingerprint(self) -> str:
         """Checksum of what must not change when a run is resumed: all but its length, place and bookkeeping."""
-        free = {"name", "run", "steps", "budget_minutes", "patience", "checkpoint_minutes", "threads", "device", "precision"}
-        free |= {"validation_steps", "validation_minutes"}
+        length = {"steps", "budget_minutes", "patience", "validation_steps", "validation_minutes", "checkpoint_minutes"}
+        free = {"name", "run", "threads", "device", "precision", *length}
         text = json.dumps(self.model_dump(mode="json", exclude=free), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

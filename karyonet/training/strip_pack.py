@@ -43,7 +43,8 @@ class StripPack:
         density: float32, shape (n,): optical density of a typical strip of its metaphase.
         labels: int8, shape (n,), index in :data:`karyonet.case.LABELS`.
         polarity: int8, shape (n,): 1 short arm at row 0, 0 at the last row, -1 unknown.
-        cases, cells, splits, sources: str, shape (n,): patient, metaphase, split and data set.
+        cases, cells: str, shape (n,): patient and metaphase, as the data set names them.
+        splits, sources: str, shape (n,): split and data set.
     """
 
     pixels: NDArray[np.uint8]
@@ -65,6 +66,16 @@ class StripPack:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def patients(self) -> NDArray[np.str_]:
+        """Case of every strip with its data set before it: two data sets may use the same names."""
+        return np.char.add(np.char.add(self.sources, "/"), self.cases)
+
+    @property
+    def metaphases(self) -> NDArray[np.str_]:
+        """Metaphase of every strip with its data set before it."""
+        return np.char.add(np.char.add(self.sources, "/"), self.cells)
+
     def strip(self, index: int) -> NDArray[np.uint8]:
         """Density relative to the metaphase in 1/64, uint8, shape (height, width): a view."""
         starts: NDArray[np.int64] = self._starts  # type: ignore[attr-defined]
@@ -72,7 +83,8 @@ class StripPack:
 
     def optical_density(self, index: int) -> FloatArray:
         """The strip as it was measured, float32, shape (height, width)."""
-        return (self.strip(index) * (self.density[index] / LEVELS)).astype(np.float32)
+        measured: FloatArray = (self.strip(index) * (self.density[index] / LEVELS)).astype(np.float32)
+        return measured
 
     def take(self, indices: NDArray[np.integer]) -> StripPack:
         """A pack of some of the strips, in the order given."""

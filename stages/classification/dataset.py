@@ -96,11 +96,18 @@ class SampleOrder:
         self, labels: NDArray[np.integer], batch_size: int, sampling: Sampling = "square_root", per_class: int = 4,
         seed: int = 0,
     ) -> None:  # fmt: skip
-        self.labels, self.batch_size, self.sampling, self.seed = np.asarray(labels, np.int64), batch_size, sampling, seed
+        self.labels, self.batch_size, self.sampling, self.seed = (
+            np.asarray(labels, np.int64),
+            batch_size,
+            sampling,
+            seed,
+        )
         self.per_class = per_class
         self.steps_per_pass = len(self.labels) // batch_size
         if self.steps_per_pass == 0:
-            raise DataError("K405", path="the training data", reason=f"{len(self.labels)} strips, a batch is {batch_size}")
+            raise DataError(
+                "K405", path="the training data", reason=f"{len(self.labels)} strips, a batch is {batch_size}"
+            )
         classes = len(np.unique(self.labels))
         if sampling == "balanced" and (batch_size % per_class or classes * per_class < batch_size):
             reason = f"a batch of {batch_size} cannot be filled with {per_class} strips of each of {classes} classes"
@@ -136,13 +143,14 @@ def split_pack(pack: StripPack, train: Sequence[str], validation: Sequence[str])
     Raises:
         DataError: K405 if one part is empty.
     """
+    patients = pack.patients
     training = np.isin(pack.splits, [*train, ""])
     held_out = np.isin(pack.splits, list(validation))
     if not held_out.any():
-        tenth = np.array([zlib.crc32(case.encode()) % 10 == 0 for case in pack.cases], dtype=bool)
+        tenth = np.array([zlib.crc32(case.encode()) % 10 == 0 for case in patients], dtype=bool)
         training, held_out = training & ~tenth, training & tenth
     # Test material may be in the pack: what is named neither training nor validation is left alone.
-    training &= ~np.isin(pack.cases, np.unique(pack.cases[held_out]))
+    training &= ~np.isin(patients, np.unique(patients[held_out]))
     if not training.any() or not held_out.any():
         raise DataError("K405", path="the training data", reason="either the training or the validation part is empty")
     return pack.take(np.flatnonzero(training)), pack.take(np.flatnonzero(held_out))
@@ -152,7 +160,7 @@ def thinned(pack: StripPack, most: int | None) -> StripPack:
     """Whole cells at regular intervals, so that about ``most`` strips are left."""
     if most is None or len(pack) <= most:
         return pack
-    cells, members = np.unique(pack.cells, return_inverse=True)
+    cells, members = np.unique(pack.metaphases, return_inverse=True)
     kept = np.unique(np.linspace(0, len(cells) - 1, max(round(len(cells) * most / len(pack)), 1)).astype(int))
     return pack.take(np.flatnonzero(np.isin(members, kept)))
 
@@ -166,8 +174,9 @@ def _m_per_class(labels: NDArray[np.int64], m: int, batch_size: int, count: int,
     from pytorch_metric_learning.samplers import MPerClassSampler
     from pytorch_metric_learning.utils import common_functions
 
+    # The library's own way to be seeded.
     former = common_functions.NUMPY_RANDOM
-    common_functions.NUMPY_RANDOM = np.random.RandomState(seed)  # noqa: NPY002 - the library's own way to be seeded
+    common_functions.NUMPY_RANDOM = np.random.RandomState(seed)
     try:
         return np.fromiter(MPerClassSampler(labels, m, batch_size, length_before_new_iter=count), dtype=np.int64)
     finally:

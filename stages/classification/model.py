@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import timm
 import torch
@@ -74,7 +74,7 @@ class ChannelAttention(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """CBAM's spatial attention (Woo et al., ECCV 2018, eq. 3): a 7×7 convolution over the channels' mean and maximum."""
+    """CBAM's spatial attention (Woo et al., ECCV 2018, eq. 3): 7×7 over the channels' mean and maximum."""
 
     def __init__(self, kernel: int = 7) -> None:
         super().__init__()
@@ -116,12 +116,14 @@ class ProxyResNeXtCBAM(nn.Module):
     def __init__(self, architecture: Architecture | None = None) -> None:
         super().__init__()
         self.architecture = architecture = architecture or Architecture()
-        stride = {} if architecture.output_stride is None else {"output_stride": architecture.output_stride}
-        self.backbone = timm.create_model(
-            architecture.backbone, pretrained=False, in_chans=1, num_classes=0, global_pool="", **stride
-        )
+        options: dict[str, Any] = {"in_chans": 1, "num_classes": 0, "global_pool": ""}
+        if architecture.output_stride is not None:
+            options["output_stride"] = architecture.output_stride
+        self.backbone = timm.create_model(architecture.backbone, pretrained=False, **options)
         channels = _map_channels(self.backbone)
-        self.attention = nn.Sequential(ChannelAttention(channels), SpatialAttention()) if architecture.attention else None
+        self.attention = (
+            nn.Sequential(ChannelAttention(channels), SpatialAttention()) if architecture.attention else None
+        )
         features = channels * (2 if architecture.pooling == "average_maximum" else 1)
         self.polarity = nn.Linear(features, 1)
         if architecture.head == "proxy":
@@ -132,6 +134,7 @@ class ProxyResNeXtCBAM(nn.Module):
         else:
             self.normalisation = self.projection = nn.Identity()
             self.head = nn.Linear(features, architecture.classes)
+        self.embedding_dim = architecture.embedding_dim if architecture.head == "proxy" else features
 
     def forward(self, strips: Tensor) -> Prediction:
         """Classify strips.

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from karyonet.case import LABELS
+from karyonet.device import autocast
 from karyonet.errors import DataError
 from karyonet.evaluation.classification import CellResult, summarise
 from karyonet.training.loop import Trainer
@@ -66,7 +67,7 @@ class ClassificationRecipe(Recipe):
     pipeline: str = "strips"
     processes: int = Field(default=1, ge=1)
     licence: str = "Apache-2.0"
-    terms: dict[str, str] = {}
+    terms: dict[str, str] = Field(default_factory=dict)
 
 
 class ClassificationTask:
@@ -95,10 +96,8 @@ class ClassificationTask:
         """Class loss plus weighted polarity loss, the latter over the strips whose polarity is known."""
         prediction: Prediction = model(batch.strips)
         with torch.autocast(batch.strips.device.type, enabled=False):
-            if self.recipe.architecture.head == "proxy":
-                loss = self._classes(prediction.embeddings, batch.labels)
-            else:
-                loss = self._classes(prediction.logits, batch.labels)
+            proxies = self.recipe.architecture.head == "proxy"
+            loss: Tensor = self._classes(prediction.embeddings if proxies else prediction.logits, batch.labels)
             return loss + self.recipe.polarity_weight * polarity_loss(prediction.polarity, batch.polarity)
 
     def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
@@ -218,7 +217,7 @@ def export(
     """Calibrate the best model on the validation part and write it with its card."""
     model = trainer.best_model()
     held_out = StripSet.from_pack(validation, recipe.preprocessing)
-    with torch.inference_mode():
+    with torch.inference_mode(), autocast(trainer.device, recipe.precision):
         logits, polarity = predict(model, held_out, trainer.device)
     temperature = fit_temperature(logits.numpy(), validation.labels.astype(np.int64))
     probabilities = torch.softmax(logits / temperature, dim=1).numpy()
@@ -243,22 +242,20 @@ def export(
     return write_weights(model.state_dict(), card, run / "weights")
 
 
-def cell_results(
-    pack: StripPack, probabilities: NDArray[np.floating], p_arm_up: NDArray[np.bool_]
-) -> list[CellResult]:
+def cell_results(pack: StripPack, probabilities: NDArray[np.floating], p_arm_up: NDArray[np.bool_]) -> list[CellResult]:
     """What was predicted, cell by cell, with the names decided together as well."""
     from karyonet.assignment import assign
     from karyonet.case import label_indices
 
-    results = []
-    for cell in np.unique(pack.cells):
-        rows = np.flatnonzero(pack.cells == cell)
+    results, metaphases, patients = [], pack.metaphases, pack.patients
+    for cell in np.unique(metaphases):
+        rows = np.flatnonzero(metaphases == cell)
         of_cell = probabilities[rows]
         known = bool((pack.polarity[rows] >= 0).all())
         results.append(
             CellResult(
                 cell=str(cell),
-                case=str(pack.cases[rows[0]]),
+                case=str(patients[rows[0]]),
                 truth=pack.labels[rows].astype(np.int64),
                 alone=of_cell.argmax(axis=1),
                 joint=label_indices(assign(of_cell).labels),

@@ -36,7 +36,12 @@ def changes(copies: Mapping[str, int]) -> dict[str, int]:
 
 
 def read_metaphase(
-    metaphase: str, labels: Sequence[str], doubtful: int, max_changes: int, max_doubtful: float, context: Sequence[str] = ()
+    metaphase: str,
+    labels: Sequence[str],
+    doubtful: int,
+    max_changes: int,
+    max_doubtful: float,
+    context: Sequence[str] = (),
 ) -> Reading:
     """Decide whether the count of one metaphase carries a karyotype.
 
@@ -54,8 +59,10 @@ def read_metaphase(
     found = changes(copies)
     reasons = []
     if sum(map(abs, found.values())) > max_changes:
-        reasons.append(f"{len(labels)} chromosomes were counted with {sum(map(abs, found.values()))} gains and losses, "
-                       f"more than {max_changes}; clusters may not be fully separated")
+        reasons.append(
+            f"{len(labels)} chromosomes were counted with {sum(map(abs, found.values()))} gains and losses, "
+            f"more than {max_changes}; clusters may not be fully separated"
+        )
     if doubtful > max_doubtful * len(labels):
         reasons.append(f"{doubtful} of {len(labels)} chromosomes need review")
     if not copies["X"] and not copies["Y"]:
@@ -91,7 +98,9 @@ def read_case(readings: Sequence[Reading]) -> tuple[Karyotype, tuple[Finding, ..
         if all((label, 1 if change > 0 else -1) in clonal for label, change in changes(reading.copies).items()):
             groups[reading.iscn or ""].append(reading)
     if not groups:
-        return Karyotype(None, "undetermined", reasons=("no change is shown by enough metaphases to be clonal",)), findings
+        return Karyotype(
+            None, "undetermined", reasons=("no change is shown by enough metaphases to be clonal",)
+        ), findings
     return _compose(groups), findings
 
 

@@ -1,13 +1,12 @@
 """Segmentation: from the optical density of a metaphase to its foreground and clusters."""
 
 from .stage import ThresholdSegmenter
-from .threshold import SegmentationLimits, components, estimate_width, nuclei, remove_debris, segment
+from .threshold import SegmentationLimits, components, nuclei, remove_debris, segment
 
 __all__ = [
     "SegmentationLimits",
     "ThresholdSegmenter",
     "components",
-    "estimate_width",
     "nuclei",
     "remove_debris",
     "segment",

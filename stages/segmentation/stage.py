@@ -30,7 +30,7 @@ class ThresholdSegmenter(MetaphaseStage):
     class Options(StageOptions):
         """Sizes are in chromosome widths (w), areas in squared widths; the width is read from the image."""
 
-        level: float = Field(0.5, gt=0, lt=1, description="threshold, as a share of the chromosomes' median density")
+        level: float = Field(0.28, gt=0, lt=1, description="threshold, as a share of the chromosomes' median density")
         nucleus_radius: float = Field(1.45, gt=0.6, description="an object that holds such a disc is a nucleus (w)")
         smallest_area: float = Field(0.7, ge=0, description="smaller objects are debris (w²)")
         most_foreground: float = Field(0.6, gt=0, le=1, description="a larger share of foreground is no metaphase")
@@ -69,5 +69,3 @@ def clusters_of(labels: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> tupl
         for number, box in enumerate(ndimage.find_objects(labels), start=1)
         if box is not None
     )
-
-

@@ -63,7 +63,11 @@ def test_the_default_folder_is_named_after_the_case(tmp_path: Path, config: Path
     [
         ("text.png", b"this is no image", "K103"),
         ("empty.png", b"", "K102"),
-        ("bomb.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (100_000).to_bytes(4, "big") * 2 + b"\x08\0\0\0\0\xd7\x85\xf9\x1d", "K105"),
+        (
+            "bomb.png",
+            b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (100_000).to_bytes(4, "big") * 2 + b"\x08\0\0\0\0\xd7\x85\xf9\x1d",
+            "K105",
+        ),
         (None, None, "K101"),
     ],
 )
@@ -119,7 +123,9 @@ def test_a_folder_with_other_files_is_never_overwritten(tmp_path: Path, config: 
 def test_a_blank_field_is_undetermined_with_a_reason(tmp_path: Path, config: Path, grey: int) -> None:
     Image.new("L", (120, 90), grey).save(tmp_path / "blank.png")
     full = tmp_path / "full.yaml"
-    full.write_text(CONFIG.rstrip() + "\n  classification: {use: proxy_resnext_cbam}\n  karyotype: {use: count_and_sex}\n")
+    full.write_text(
+        CONFIG.rstrip() + "\n  classification: {use: proxy_resnext_cbam}\n  karyotype: {use: count_and_sex}\n"
+    )
     result = karyonet("run", tmp_path / "blank.png", "--config", full, "--out", tmp_path / "out", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     report = json.loads((tmp_path / "out" / "report.json").read_text())

@@ -8,7 +8,9 @@ HEAVY = ("torch", "torchvision", "timm", "skimage", "sklearn", "scipy", "albumen
 
 def modules_after(statement: str) -> set[str]:
     script = f"import sys\n{statement}\nprint(*sys.modules)"
-    return set(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split())
+    return set(
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    )
 
 
 def test_importing_karyonet_loads_nothing_heavy() -> None:

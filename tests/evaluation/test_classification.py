@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from karyonet.data.strips import AnnotatedCell, AnnotatedStripChromosome
 from karyonet.errors import ConfigError
 from karyonet.evaluation.annotated import Classified, StageClassifier, turned
 from karyonet.evaluation.classification import evaluate_classification
+from karyonet.geometry.region import Region
 from karyonet.geometry.straighten import straighten
 from karyonet.stage import Stage
 
@@ -115,8 +117,6 @@ class Straightener(Stage):
     summary, requires, assigns = "", frozenset(), frozenset({"chromosome.strip"})
 
     def __call__(self, case: Case) -> Case:
-        from dataclasses import replace
-
         (metaphase,) = case.metaphases
         done = [replace(c, strip=straighten(metaphase.optical_density, c.region)) for c in metaphase.chromosomes]
         return replace(case, metaphases=(replace(metaphase, chromosomes=tuple(done)),))
@@ -129,8 +129,6 @@ class Reader(Stage):
     assigns = frozenset({"chromosome.probabilities", "chromosome.p_arm_up"})
 
     def __call__(self, case: Case) -> Case:
-        from dataclasses import replace
-
         def read(chromosome: Chromosome) -> Chromosome:
             strip = chromosome.strip
             assert strip is not None
@@ -181,8 +179,6 @@ def test_stages_on_annotated_metaphases(drawn: Path) -> None:
         summary, requires, assigns = "", frozenset(), frozenset({"metaphase.foreground"})
 
         def __call__(self, case: Case) -> Case:
-            from dataclasses import replace
-
             (metaphase,) = case.metaphases
             return replace(case, metaphases=(replace(metaphase, foreground=metaphase.grey < 0.9),))
 
@@ -196,8 +192,6 @@ def test_stages_on_annotated_metaphases(drawn: Path) -> None:
 
 def test_turning_twice_changes_nothing() -> None:
     density = np.random.default_rng(0).random((60, 20)).astype(np.float32)
-    from karyonet.geometry.region import Region
-
     strip = straighten(density, Region((4, 5, 14, 50), np.ones((45, 10), dtype=bool)))
     once, twice = turned(strip), turned(turned(strip))
     assert not np.array_equal(once.optical_density, strip.optical_density)

@@ -58,7 +58,7 @@ def test_no_other_matching_is_better(predicted: list, truth: list, threshold: fl
 
 def test_more_matches_go_before_a_better_one() -> None:
     truth = [(0, 0, 10, 10), (4, 0, 14, 10)]
-    predicted = [(1, 0, 11, 10), (-4, 0, 6, 10)]  # the first fits both, the second only the first truth
+    predicted = [(0, 0, 10, 10), (-4, 0, 6, 10)]  # the first is the first truth, and the second fits that alone
     result = match_boxes(predicted, truth, 0.4)
     assert result.pairs.tolist() == [[0, 1], [1, 0]]
 

@@ -34,6 +34,11 @@ def test_calibration_by_hand() -> None:
     assert metrics.expected_calibration_error(counts) == pytest.approx(expected)
 
 
+def test_low_confidences_are_not_thrown_together() -> None:
+    counts = metrics.calibration_counts([0.05, 0.15], [True, False], bins=10)
+    assert metrics.expected_calibration_error(counts) == pytest.approx((0.95 + 0.15) / 2)
+
+
 def test_confidences_on_the_edge_have_a_bin() -> None:
     counts = metrics.calibration_counts([0.0, 1.0, 0.5], [False, True, True], bins=2)
     assert counts[0].tolist() == [2, 1]

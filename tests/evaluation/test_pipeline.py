@@ -184,3 +184,17 @@ def test_cases_not_metaphases_make_the_interval() -> None:
     together = [replace(r, case=f"case{n // 10}") for n, r in enumerate(alone)]
     widths = [np.ptp(summarise(results).metrics["identification_f1"].interval) for results in (alone, together)]
     assert widths[1] > 2 * widths[0]
+
+
+def test_a_chromosome_without_a_name_is_found_but_not_right(dataset: list[AnnotatedMetaphase]) -> None:
+    truth = tuple(replace(chromosome, label="1") for chromosome in dataset[0].chromosomes)
+    result = compare(replace(dataset[0], chromosomes=truth), chromosomes([(None, c.bbox) for c in truth]))
+    assert (result.matched, result.right, result.edits) == (8, 0, 8)
+    assert result.class_counts.sum(axis=1).tolist() == [0, 0, 8]
+
+
+def test_failing_on_an_empty_image_is_no_success(dataset: list[AnnotatedMetaphase]) -> None:
+    empty = replace(dataset[0], chromosomes=())
+    assert values(summarise([compare(empty, ())]))["all_correct_share"] == 1
+    failed = values(summarise([compare(empty, (), error="damaged")]))
+    assert (failed["all_correct_share"], failed["exact_count_share"]) == (0, 0)

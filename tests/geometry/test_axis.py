@@ -15,9 +15,9 @@ MODEST = settings(max_examples=25, deadline=None)
 
 @st.composite
 def bent_rods(draw):
-    """Arguments of a rod: at least 3.5 widths long, bent to a C or an S of a radius of at least 1.5 widths."""
+    """Arguments of a rod: at least 4 widths long, bent to a C or an S of a radius of at least 1.5 widths."""
     width = draw(st.floats(8, 30))
-    length = draw(st.floats(max(25.0, 3.5 * width), 250))
+    length = draw(st.floats(max(25.0, 4.0 * width), 250))
     sharpest = min(length / (1.5 * width), 1.1 * np.pi)
     return {
         "length": length,

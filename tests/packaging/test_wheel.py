@@ -11,7 +11,9 @@ pytestmark = pytest.mark.xdist_group("packaging")
 
 
 def test_karyonet_runs_from_the_wheel(clean_environment: Environment) -> None:
-    where = clean_environment.run("-c", "import karyonet, karyonet.stages; print(karyonet.__file__, *karyonet.stages.__path__)")
+    where = clean_environment.run(
+        "-c", "import karyonet, karyonet.stages; print(karyonet.__file__, *karyonet.stages.__path__)"
+    )
     assert all(str(clean_environment.folder) in part for part in where.stdout.split())
     listed = clean_environment.run("-m", "karyonet", "stages").stdout
     assert "threshold_segmenter" in listed
@@ -68,7 +70,8 @@ class AlwaysFemale(Stage):
     config = tmp_path / "ours.yaml"
     config.write_text("stages:\n  karyotype: {use: always_female, iscn: '47,XXX'}\n")
     clean_environment.run(
-        "-c", f"from PIL import Image; im = Image.new('L', (64, 48), 255); im.paste(40, (9, 9, 20, 40)); im.save({str(image)!r})"
+        "-c",
+        f"from PIL import Image; im = Image.new('L', (64, 48), 255); im.paste(40, (9, 9, 20, 40)); im.save({str(image)!r})",
     )
     clean_environment.run("-m", "karyonet", "run", str(image), "--config", str(config), "--out", str(out))
     assert json.loads((out / "report.json").read_text())["karyotype"]["iscn"] == "47,XXX"

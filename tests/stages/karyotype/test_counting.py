@@ -77,5 +77,10 @@ def test_two_sexes_in_one_case_are_said() -> None:
 
 
 def test_order_of_metaphases_does_not_matter() -> None:
-    readings = [reading("m1", [*MALE, "21"]), reading("m2", MALE), reading("m3", [*MALE, "21"]), reading("m4", MALE[:20])]
+    readings = [
+        reading("m1", [*MALE, "21"]),
+        reading("m2", MALE),
+        reading("m3", [*MALE, "21"]),
+        reading("m4", MALE[:20]),
+    ]
     assert read_case(readings)[0].iscn == read_case(readings[::-1])[0].iscn == "mos 47,XY,+21[2]/46,XY[1]"

@@ -1,0 +1,168 @@
+"""The slide around the chromosomes and the camera above it: nuclei, debris, light, optics, noise."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, gaussian_filter, zoom
+
+from karyonet.simulate.appearance import Look
+from karyonet.simulate.layout import Style
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+_FREE = 4
+"""Pixels between a chromosome and a nucleus or a speck, at least."""
+
+
+def add_surroundings(
+    stain: FloatArray, chromosomes: BoolArray, look: Look, generator: np.random.Generator
+) -> BoolArray:
+    """Draw nuclei and specks where no chromosome lies, in place.
+
+    Args:
+        stain: float64, shape (height, width): stain of the chromosomes in units of the contrast.
+        chromosomes: bool, same shape.
+        look: of the metaphase.
+        generator: of the randomness.
+
+    Returns:
+        bool, same shape: pixels of nuclei and specks.
+    """
+    taken = binary_dilation(chromosomes, iterations=_FREE)
+    added = np.zeros_like(chromosomes)
+    missing = look.nuclei * stain.size
+    for _ in range(12):
+        if missing < 0.002 * stain.size:
+            break
+        radius = look.width * generator.uniform(2.6, 5.2)
+        missing -= _add_nucleus(stain, taken, added, radius, look, generator)
+    for _ in range(round(look.specks)):
+        _add_speck(stain, taken, added, look, generator)
+    return added
+
+
+def _add_nucleus(
+    stain: FloatArray, taken: BoolArray, added: BoolArray, radius: float, look: Look, generator: np.random.Generator
+) -> int:
+    """Try to draw one nucleus; how many pixels of the image it took."""
+    height, width = stain.shape
+    squeeze, angle, depth = generator.uniform(0.75, 1.0), generator.uniform(0, np.pi), generator.uniform(0.45, 1.0)
+    side = int(2 * radius) + 7
+    offset = np.arange(side) - side // 2
+    rows, columns = np.meshgrid(offset, offset, indexing="ij")
+    first = rows * np.cos(angle) + columns * np.sin(angle)
+    second = (-rows * np.sin(angle) + columns * np.cos(angle)) / squeeze
+    wobble = _clouds((side, side), 0.7 * radius, generator)
+    distance = np.sqrt(first**2 + second**2) / radius + 0.05 * wobble
+    inside = distance < 1
+    chromatin = (
+        1
+        + 0.16 * _clouds((side, side), 0.09 * radius, generator)
+        + 0.1 * _clouds((side, side), 0.35 * radius, generator)
+    )
+    body = (
+        depth * np.clip((1 - distance) / 0.06, 0, 1) * (0.8 + 0.2 * np.sqrt(np.clip(1 - distance**2, 0, 1))) * chromatin
+    )
+    for _ in range(20):
+        row, column = (int(generator.integers(-side // 3, length - 2 * side // 3)) for length in (height, width))
+        top, left, bottom, right = max(row, 0), max(column, 0), min(row + side, height), min(column + side, width)
+        if bottom <= top or right <= left:
+            continue
+        image, own = (
+            (slice(top, bottom), slice(left, right)),
+            (slice(top - row, bottom - row), slice(left - column, right - column)),
+        )
+        if (taken[image] & inside[own]).any():
+            continue
+        stain[image] += np.where(inside[own], np.maximum(body[own], 0), 0)
+        taken[image] |= inside[own]
+        added[image] |= inside[own]
+        return int(inside[own].sum())
+    return 0
+
+
+def _add_speck(
+    stain: FloatArray, taken: BoolArray, added: BoolArray, look: Look, generator: np.random.Generator
+) -> None:
+    """Draw a speck of dirt; most are small, some dark, some a short rod."""
+    size = look.width * 0.06 * np.exp(0.6 * generator.standard_normal())
+    length = size * np.exp(np.abs(0.5 * generator.standard_normal()))
+    depth = 0.8 * np.exp(0.6 * generator.standard_normal())
+    angle, side = generator.uniform(0, np.pi), 2 * int(np.ceil(3 * length)) + 3
+    row, column = (int(generator.integers(0, max(total - side, 1))) for total in stain.shape)
+    image = (slice(row, row + side), slice(column, column + side))
+    if taken[image].shape != (side, side) or taken[image].any():
+        return
+    offset = np.arange(side) - side // 2
+    rows, columns = np.meshgrid(offset, offset, indexing="ij")
+    first = (rows * np.cos(angle) + columns * np.sin(angle)) / length
+    second = (-rows * np.sin(angle) + columns * np.cos(angle)) / size
+    speck = depth * np.exp(-0.5 * (first**2 + second**2) ** 1.5)
+    stain[image] += speck
+    added[image] |= speck > 0.2
+
+
+def photograph(
+    stain: FloatArray, look: Look, style: Style, bit_depth: int, generator: np.random.Generator
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """The image that the camera takes.
+
+    Absorption follows Beer–Lambert, so that optical densities of chromosomes that lie over each other add; in
+    fluorescence their light adds.
+
+    Args:
+        stain: float64, shape (height, width), in units of the contrast.
+        look: of the metaphase.
+        style: ``gband`` is dark on light, ``qband`` light on dark.
+        bit_depth: 8 or 16.
+        generator: of the randomness.
+
+    Returns:
+        uint8 or uint16, shape (height, width).
+    """
+    light = _illumination((stain.shape[0], stain.shape[1]), look, style, generator)
+    blurred_stain = gaussian_filter(stain, 0.35)
+    if style == "gband":
+        grey = gaussian_filter(light * 10.0 ** (-look.contrast * blurred_stain), look.blur)
+    else:
+        glow = gaussian_filter(blurred_stain, look.blur)
+        grey = light + look.contrast * (0.94 * glow + 0.06 * gaussian_filter(glow, 2.0 * look.width, truncate=2.0))
+    if look.sharpening > 0:
+        grey += look.sharpening * (grey - gaussian_filter(grey, 2.0))
+    grain = gaussian_filter(generator.standard_normal(stain.shape), look.noise_size)
+    grey += grain * (look.noise / float(grain.std()))
+    most = (1 << bit_depth) - 1
+    image: NDArray[np.uint8] | NDArray[np.uint16] = np.round(np.clip(grey, 0, 1) * most).astype(
+        np.uint8 if bit_depth == 8 else np.uint16
+    )
+    return image
+
+
+def _illumination(shape: tuple[int, int], look: Look, style: Style, generator: np.random.Generator) -> FloatArray:
+    """A slightly uneven field of light, brighter than white by the glare."""
+    rows, columns = (np.linspace(-1, 1, length) for length in shape)
+    coefficients = generator.standard_normal(5) * np.array([1.0, 1.0, 0.6, 0.6, 0.6])
+    field = (
+        coefficients[0] * rows[:, None]
+        + coefficients[1] * columns[None, :]
+        + coefficients[2] * rows[:, None] ** 2
+        + coefficients[3] * columns[None, :] ** 2
+        + coefficients[4] * rows[:, None] * columns[None, :]
+    )
+    field *= look.gradient / max(float(np.ptp(field)), 1e-9)
+    light: FloatArray = look.background + look.glare + field - float(np.median(field))
+    return light
+
+
+def _clouds(shape: tuple[int, int], size: float, generator: np.random.Generator) -> FloatArray:
+    """Smooth noise of unit variance; coarse noise is made small and enlarged."""
+    step = max(1.0, size / 1.5)
+    small = gaussian_filter(
+        generator.standard_normal([int(np.ceil(length / step)) + 2 for length in shape]), size / step
+    )
+    if step > 1.0:
+        small = zoom(small, step, order=1)[: shape[0], : shape[1]]
+    small = small[: shape[0], : shape[1]]
+    return np.asarray((small - small.mean()) / max(float(small.std()), 1e-9))

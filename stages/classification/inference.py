@@ -1,0 +1,68 @@
+"""From strips to what the network says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from karyonet.case import LABELS, FloatArray
+from karyonet.device import DeviceName, Precision, autocast, choose_device
+from karyonet.errors import WeightsError
+from karyonet.weights import WeightFile, card_path, load_into
+
+from .model import Architecture, Prediction, ProxyResNeXtCBAM
+from .preprocessing import Preprocessing, prepare
+from .stage import Classification
+
+
+class Network:
+    """A network with its weights and the preprocessing of its model card.
+
+    Args:
+        weight: a weight file of this stage.
+        device, precision: where and in which number format it runs.
+        batch_size: strips at a time.
+
+    Raises:
+        WeightsError: K302, K304, K305 for the file, K306 if its card describes no network of this stage.
+    """
+
+    def __init__(
+        self, weight: WeightFile, device: DeviceName = "auto", precision: Precision = "auto", batch_size: int = 64
+    ) -> None:
+        try:
+            architecture = Architecture.model_validate(weight.card.architecture)
+            self.preprocessing = Preprocessing.model_validate(weight.card.input)
+        except ValidationError as fault:
+            first = fault.errors(include_url=False)[0]
+            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise WeightsError("K306", path=card_path(weight.path), reason=reason) from fault
+        model = ProxyResNeXtCBAM(architecture)
+        load_into(model, weight)
+        self.device, self.precision, self.batch_size = choose_device(device), precision, batch_size
+        self.temperature = weight.card.temperature
+        self.model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
+
+    def __call__(self, strips: Sequence[FloatArray], scale: float | None = None) -> Classification:
+        """Classify strips; see :meth:`karyonet.stages.classification.ProxyClassifier.classify`."""
+        images = torch.from_numpy(prepare(strips, scale, self.preprocessing))
+        dim = self.model.embedding_dim
+        embeddings, logits, polarity = [torch.zeros(0, dim)], [torch.zeros(0, len(LABELS))], [torch.zeros(0)]
+        with torch.inference_mode(), autocast(self.device, self.precision):
+            for start in range(0, len(images), self.batch_size):
+                said: Prediction = self.model(images[start : start + self.batch_size].to(self.device))
+                embeddings.append(said.embeddings.float().cpu())
+                logits.append(said.logits.float().cpu())
+                polarity.append(said.polarity.float().cpu())
+        probabilities = torch.softmax(torch.cat(logits) / self.temperature, dim=1).numpy()
+        up = torch.sigmoid(torch.cat(polarity)).numpy()
+        return Classification(
+            labels=tuple(LABELS[index] for index in probabilities.argmax(axis=1)),
+            probabilities=probabilities,
+            p_arm_up=np.asarray(up >= 0.5),
+            polarity_probability=up,
+            embeddings=torch.cat(embeddings).numpy(),
+        )

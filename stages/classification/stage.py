@@ -1,0 +1,157 @@
+"""The classification stage: 24 types, polarity and homologs of the straightened chromosomes of a metaphase."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from karyonet.case import LABELS, Alternative, Case, Chromosome, FloatArray, Metaphase
+from karyonet.device import DeviceName, Precision
+from karyonet.errors import ArrayError, WeightsError
+from karyonet.stage import MetaphaseStage, StageOptions
+from karyonet.weights import WeightFile, find
+
+if TYPE_CHECKING:
+    from .inference import Network
+
+STAGE = "classification"
+
+
+@dataclass(frozen=True, eq=False)
+class Classification:
+    """What the network says of n strips, each for itself; nothing here looks at the others.
+
+    Attributes:
+        labels: the most probable type of each.
+        probabilities: float32, shape (n, 24), calibrated, in the order of :data:`karyonet.case.LABELS`.
+        p_arm_up: bool, shape (n,): the short arm is at row 0.
+        polarity_probability: float32, shape (n,), of the short arm being at row 0.
+        embeddings: float32, shape (n, d), unit length.
+    """
+
+    labels: tuple[str, ...]
+    probabilities: FloatArray
+    p_arm_up: NDArray[np.bool_]
+    polarity_probability: FloatArray
+    embeddings: FloatArray
+
+
+class ProxyClassifier(MetaphaseStage):
+    """Names chromosomes with Proxy-ResNeXt-CBAM.
+
+    In a pipeline the names of a metaphase are decided together (:func:`karyonet.assignment.assign`) and homologs are
+    paired. Called with strips, it returns what the network says of each::
+
+        ProxyClassifier.from_pretrained("gband")(strips).labels
+
+    Raises:
+        WeightsError: K301, K303, K304 or K306 when it is built; K302, K304 or K305 at its first use.
+    """
+
+    summary = "24 chromosome types, polarity and homologs by Proxy-ResNeXt-CBAM"
+    requires = frozenset({"metaphase.chromosomes", "chromosome.strip"})
+    assigns = frozenset(
+        f"chromosome.{name}"
+        for name in (
+            "probabilities", "embedding", "p_arm_up", "label", "confidence", "alternatives", "review", "homolog",
+        )
+    )  # fmt: skip
+
+    class Options(StageOptions):
+        weights: str = Field("gband", description="name of shipped weights, or a .safetensors file")
+        review_margin: float = Field(
+            2.0, ge=0, description="nats: a name is put under review if the next best naming is no worse than this"
+        )
+        alternatives: int = Field(3, ge=0, le=23, description="how many other names are reported")
+        device: DeviceName = Field("auto", description="auto takes a GPU where there is one")
+        precision: Precision = Field("auto", description="auto takes bfloat16 where the hardware multiplies in it")
+        batch_size: int = Field(64, ge=1, description="strips that are classified at a time")
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._weight = find(STAGE, self.options.weights)
+        if self._weight.card.classes != LABELS:
+            raise WeightsError("K304", path=self._weight.path, stage=STAGE, reason="its classes are not the 24 types")
+        self._network: Network | None = None
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path = "gband", **options: Any) -> ProxyClassifier:
+        """A classifier with shipped weights or with those of a ``.safetensors`` file.
+
+        Raises:
+            WeightsError: K3xx if there are no such weights or they do not fit.
+        """
+        return cls(weights=str(name_or_path), **options)
+
+    @property
+    def weights(self) -> tuple[WeightFile, ...]:
+        return (self._weight,)
+
+    @property
+    def device(self) -> str | None:
+        from karyonet.device import choose_device
+
+        return choose_device(self.options.device).type
+
+    @overload
+    def __call__(self, case: Case) -> Case: ...
+    @overload
+    def __call__(self, case: Sequence[FloatArray]) -> Classification: ...
+    def __call__(self, case: Case | Sequence[FloatArray]) -> Case | Classification:
+        """Classify the chromosomes of a case, or strips (:meth:`classify`)."""
+        return super().__call__(case) if isinstance(case, Case) else self.classify(case)
+
+    def classify(self, strips: Sequence[FloatArray], scale: float | None = None) -> Classification:
+        """Classify straightened strips.
+
+        Args:
+            strips: float32, shape (length, width) each: optical density, 0 is background, the length along the rows.
+            scale: what brings them to the reference length of the weights; None takes the strips for most of one
+                metaphase, which needs ten of them or more.
+
+        Raises:
+            ArrayError: K501 for a strip of another shape or with values that are not finite.
+            WeightsError: K302, K304 or K305 if the weight file cannot be used.
+        """
+        if scale is not None and not scale > 0:
+            raise ArrayError("K501", what="scale", expected="positive", actual=scale)
+        if self._network is None:
+            from .inference import Network
+
+            self._network = Network(self._weight, self.options.device, self.options.precision, self.options.batch_size)
+        return self._network(strips, scale)
+
+    def process(self, metaphase: Metaphase) -> Metaphase:
+        """Name the chromosomes of a metaphase that have a strip; the others are put under review."""
+        from karyonet.assignment import assign
+
+        straightened = [c for c in metaphase.chromosomes if c.strip is not None]
+        said = self.classify([c.strip.optical_density for c in straightened if c.strip is not None])
+        assigned = assign(said.probabilities)
+        named: dict[str, Chromosome] = {}
+        for index, chromosome in enumerate(straightened):
+            label, partner = assigned.labels[index], assigned.homologs[index]
+            doubtful = assigned.margins[index] < self.options.review_margin or label != said.labels[index]
+            named[chromosome.id] = replace(
+                chromosome,
+                probabilities=said.probabilities[index],
+                embedding=said.embeddings[index],
+                p_arm_up=bool(said.p_arm_up[index]),
+                label=label,
+                confidence=float(assigned.confidences[index]),
+                alternatives=self._alternatives(said.probabilities[index], label),
+                review=chromosome.review or bool(doubtful),
+                homolog=None if partner is None else straightened[partner].id,
+            )
+        chromosomes = tuple(named.get(c.id, replace(c, review=True)) for c in metaphase.chromosomes)
+        return replace(metaphase, chromosomes=chromosomes)
+
+    def _alternatives(self, probabilities: FloatArray, label: str) -> tuple[Alternative, ...]:
+        order = [int(index) for index in np.argsort(-probabilities, kind="stable") if LABELS[index] != label]
+        return tuple(Alternative(LABELS[i], float(probabilities[i])) for i in order[: self.options.alternatives])

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from karyonet.case import LABELS
+from karyonet.errors import DataError
+from karyonet.stages.classification import ProxyClassifier
+from karyonet.stages.classification.calibration import fit_temperature
+from karyonet.stages.classification.train import main
+from karyonet.training.strip_pack import LabelledStrip, StripPack, concatenate, pack_cell
+
+TYPES = ("1", "9", "21", "Y")
+
+
+def drawn(label: str, generator: np.random.Generator, turned: bool) -> LabelledStrip:
+    """A strip whose type is its length and whose upper end is pale."""
+    length = {"1": 70, "9": 50, "21": 24, "Y": 36}[label]
+    strip = np.zeros((length, 16), np.float32)
+    strip[:, 3:-3] = 0.5 + generator.normal(0, 0.02, (length, 10))
+    strip[: length // 3] *= 0.3
+    return LabelledStrip(np.ascontiguousarray(strip[::-1] if turned else strip), label, 0 if turned else 1)
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    generator = np.random.default_rng(0)
+    cells = [
+        pack_cell(
+            [drawn(label, generator, bool(generator.integers(2))) for label in TYPES * 2],
+            case=f"p{number}", cell=f"m{number}", split="validation" if number % 5 == 0 else "train", source="drawn",
+        )
+        for number in range(40)
+    ]  # fmt: skip
+    path = tmp_path_factory.mktemp("data") / "drawn.npz"
+    concatenate(cells).write(path)
+    return path
+
+
+def recipe(folder: Path, **changes: object) -> Path:
+    settings: dict[str, object] = {
+        "name": "drawn", "steps": 60, "batch_size": 32, "validation_steps": 30, "ema": 0.9, "precision": "fp32",
+        "device": "cpu", "architecture": {"backbone": "test_resnet", "embedding_dim": 16},
+        "preprocessing": {"height": 96, "width": 24, "reference_length": 42.0}, "sampling": "balanced", "per_class": 8,
+        "terms": {"drawn": "made for a test"},
+    }  # fmt: skip
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump({**settings, **changes}))
+    return path
+
+
+def test_training_ends_in_weights_that_name_strips(pack: Path, tmp_path: Path) -> None:
+    main(recipe(tmp_path), [pack], tmp_path / "run")
+    classifier = ProxyClassifier.from_pretrained(tmp_path / "run" / "weights" / "drawn.safetensors")
+    card = classifier.weights[0].card
+    assert card.classes == LABELS and card.input["reference_length"] == 42.0
+    assert [(data.name, data.terms, data.split) for data in card.training_data] == [
+        ("drawn", "made for a test", "train")
+    ]
+    assert card.metrics["accuracy"].value > 0.9 and card.metrics["accuracy"].interval is not None
+    strips = [
+        strip for p in [StripPack.read(pack).select(split="validation")] for strip in map(p.optical_density, range(8))
+    ]
+    said = classifier(strips)
+    assert said.labels == TYPES * 2
+    assert (said.p_arm_up == (StripPack.read(pack).select(split="validation").polarity[:8] == 1)).mean() >= 0.75
+
+
+def test_cross_entropy_is_a_configuration(pack: Path, tmp_path: Path) -> None:
+    architecture = {"backbone": "test_resnet", "head": "cross_entropy", "attention": False, "pooling": "average"}
+    main(recipe(tmp_path, architecture=architecture, steps=2, validation_steps=None), [pack], tmp_path / "run")
+    weights = tmp_path / "run" / "weights" / "drawn.safetensors"
+    assert len(ProxyClassifier.from_pretrained(weights)([np.ones((30, 9), np.float32)] * 10).labels) == 10
+
+
+def test_data_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as raised:
+        main(recipe(tmp_path), [], tmp_path / "run")
+    assert raised.value.code == "K405"
+    with pytest.raises(DataError) as raised:
+        main(recipe(tmp_path), [tmp_path], tmp_path / "run")
+    assert raised.value.code == "K401"
+
+
+def test_the_temperature_is_found() -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 2, (4000, 24))
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = np.array([generator.choice(24, p=row) for row in probabilities])
+    assert fit_temperature(3.0 * logits, labels) == pytest.approx(3.0, rel=0.1)

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from karyonet.errors import ConfigError
+from karyonet.stages.classification.train import ClassificationRecipe
+from karyonet.training.recipe import Recipe, read_recipe
+
+
+def test_the_shipped_recipe_is_valid() -> None:
+    recipe = read_recipe(ClassificationRecipe, None, "classification")
+    assert recipe.name == "gband" and recipe.budget_minutes
+
+
+def test_overrides_win_and_none_leaves_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("steps: 10\nseed: 3\n")
+    recipe = read_recipe(Recipe, path, "classification", seed=5, batch_size=None)
+    assert (recipe.steps, recipe.seed, recipe.batch_size) == (10, 5, 96)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "named"),
+    [
+        ("steps: ten\n", "K203", "steps"),
+        ("steps: 10\nstep: 3\n", "K203", "step"),
+        ("steps: 10\noptimiser: {name: adam}\n", "K203", "optimiser.name"),
+        ("seed: 1\n", "K203", "budget_minutes"),
+        ("steps: [1\n", "K202", "recipe.yaml"),
+        (None, "K201", "recipe.yaml"),
+    ],
+)
+def test_mistakes_name_file_and_key(tmp_path: Path, text: str | None, code: str, named: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError) as raised:
+        read_recipe(Recipe, path, "classification")
+    assert raised.value.code == code
+    assert named in str(raised.value) and "recipe.yaml" in str(raised.value)
+
+
+def test_the_length_of_a_run_may_change_between_resumptions() -> None:
+    assert Recipe(steps=10).fingerprint == Recipe(steps=20, patience=3).fingerprint
+    assert Recipe(steps=10).fingerprint != Recipe(steps=10, seed=1).fingerprint
