@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from karyonet.errors import KaryonetError, StageError
 from karyonet.geometry.region import Region
-from karyonet.geometry.strip import Strip
+from karyonet.geometry.strip import Strip as Strip
 
 if TYPE_CHECKING:
     from karyonet.imaging import ReadingLimits

@@ -27,7 +27,7 @@ from karyonet.geometry.axis import medial_axis
 from karyonet.geometry.region import Region
 from karyonet.ideogram import length_of
 from karyonet.imaging.optical_density import estimate_background, to_optical_density
-from karyonet.stages.segmentation.threshold import nuclei, segment
+from karyonet.stages.segmentation.threshold import segment
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 FloatArray = NDArray[np.float32]
@@ -53,7 +53,7 @@ def measure(metaphase: AnnotatedMetaphase) -> Measures:
             found["noise_correlation"] = float(np.corrcoef(left, right)[0, 1])
         found["saturated"] = float((grey[clear] > 0.995).mean())
     dark = density > 0.12
-    found["nuclei_share"] = float(nuclei(dark, width, 1.45).mean()) if width > 2 else 0.0
+    found["nuclei_share"] = float(holds_disc(dark, 1.2 * max(width, 4.0)).mean())
     lone, share = lone_chromosomes(metaphase, mask, 0.6 * width)
     found["lone_share"] = share
     specks = [r for r in components_of(density > 0.1, 3) if r.area < 0.5 * width**2]
@@ -90,6 +90,14 @@ def lone_chromosomes(
             region = Region.from_mask(components[rows, columns] == component, (columns.start, rows.start))
             lone.append((metaphase.chromosomes[numbers[0]].label, region))
     return lone, alone / max(len(metaphase.chromosomes), 1)
+
+
+def holds_disc(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
+    """The parts of a mask that hold a disc: nuclei, not chromosomes."""
+    core = ndimage.distance_transform_edt(mask) >= radius
+    if not core.any():
+        return core
+    return np.asarray(ndimage.distance_transform_edt(~core) <= radius)
 
 
 def layout(metaphase: AnnotatedMetaphase, width: float) -> Measures:

@@ -17,8 +17,8 @@ def schema(document: Annotated[Document, typer.Argument(help="Which document.")]
     """Print the JSON Schema of report.json or of an evaluation."""
     import json
 
-    if document is Document.report:
-        from karyonet.report.schema import json_schema
-    else:
-        from karyonet.evaluation.report import json_schema
-    typer.echo(json.dumps(json_schema(), indent=2))
+    from karyonet.evaluation import report as evaluation
+    from karyonet.report import schema as report
+
+    schemas = {Document.report: report.json_schema, Document.evaluation: evaluation.json_schema}
+    typer.echo(json.dumps(schemas[document](), indent=2))

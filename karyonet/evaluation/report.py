@@ -123,6 +123,13 @@ class Evaluation(_Record):
             console.print(f"failed: {failure.metaphase}: {failure.reason}", markup=False)
 
 
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what ``karyonet evaluate --json`` writes."""
+    schema = Evaluation.model_json_schema(by_alias=True, mode="serialization")
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return {**head, **schema, "title": "karyonet evaluation", "description": "Figures of a stage or of the pipeline."}
+
+
 def class_metrics(counts: ArrayLike) -> dict[str, ClassMetric]:
     """Precision, recall and F1 by label, of the labels that occur in the truth.
 

@@ -28,7 +28,7 @@ def concave_points(mask: NDArray[np.bool_], width: float) -> list[tuple[Points, 
     """
     smooth = ndimage.gaussian_filter(np.pad(mask, 2).astype(np.float32), max(0.6, width / 16))
     found = []
-    for outline in find_contours(smooth, 0.5):
+    for outline in find_contours(smooth, 0.5):  # type: ignore[no-untyped-call]
         points, turn = _turn(outline - 2, width)
         if points.shape[0] < 8:
             continue

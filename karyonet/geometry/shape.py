@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,9 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
 from karyonet.geometry.outline import concave_points
+from karyonet.geometry.region import Region
 from karyonet.geometry.skeleton import skeleton_graph
+from karyonet.geometry.width import estimate_width
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -32,6 +35,21 @@ DESCRIPTOR = (
     "slenderness",
 )
 """What :meth:`Shape.descriptor` holds: size and stain are logarithms of ratios to the metaphase's own."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the sizes and stains of a metaphase are relative to.
+
+    Attributes:
+        width: of a chromosome, in pixels.
+        area: median of the clusters, in squared widths.
+        density: median optical density of the foreground.
+    """
+
+    width: float
+    area: float
+    density: float
 
 
 @dataclass(frozen=True)
@@ -63,18 +81,10 @@ class Shape:
     darkness: float
     density: float
 
-    def descriptor(self, typical_area: float, typical_density: float) -> NDArray[np.float64]:
-        """Numbers for a linear rule, in the order of :data:`DESCRIPTOR`.
-
-        Args:
-            typical_area: median area of the objects of the metaphase, in w².
-            typical_density: median optical density of its foreground.
-
-        Returns:
-            float64, shape (14,).
-        """
-        size = np.log(self.area / max(typical_area, 1e-6))
-        stain = np.log(max(self.density, 1e-6) / max(typical_density, 1e-6))
+    def descriptor(self, scale: Scale) -> NDArray[np.float64]:
+        """Numbers for a linear rule, in the order of :data:`DESCRIPTOR`: float64, shape (14,)."""
+        size = np.log(self.area / scale.area)
+        stain = np.log(max(self.density, 1e-6) / scale.density)
         return np.array(
             [
                 size,
@@ -127,6 +137,23 @@ def measure_shape(mask: BoolArray, optical_density: FloatArray, width: float) ->
         darkness=float(np.percentile(stain, 95) / max(float(np.median(stain)), 1e-6)),
         density=float(stain.mean()),
     )
+
+
+def measure_scale(regions: Sequence[Region], optical_density: FloatArray) -> Scale:
+    """The scale of a metaphase, from the regions of its clusters.
+
+    Where no cluster is elongated, half the root of the median area stands in for the width of a chromosome.
+
+    Args:
+        regions: at least one.
+        optical_density: float32, shape (height, width), of the whole image.
+    """
+    foreground = np.zeros(optical_density.shape, dtype=bool)
+    for region in regions:
+        foreground[region.slices] |= region.mask
+    area = float(np.median([region.area for region in regions]))
+    width = estimate_width(foreground) or max(0.5 * area**0.5, 1.0)
+    return Scale(width, area / width**2, max(float(np.median(optical_density[foreground])), 1e-6))
 
 
 def _hull_area(outlines: list[NDArray[np.float64]], area: float) -> float:

@@ -51,7 +51,7 @@ def skeleton_graph(mask: NDArray[np.bool_], width: float) -> SkeletonGraph:
         mask: bool, shape (height, width), one connected object.
         width: width of a chromosome in pixels.
     """
-    skeleton = skeletonize(np.pad(mask, 1))
+    skeleton = skeletonize(np.pad(mask, 1))  # type: ignore[no-untyped-call]
     for _ in range(3):
         graph = _trace(skeleton, width)
         if not graph.nodes:
@@ -67,7 +67,7 @@ def skeleton_graph(mask: NDArray[np.bool_], width: float) -> SkeletonGraph:
                 shortest[node] = arm
         for arm in shortest.values():
             skeleton[tuple(arm.pixels.T)] = False
-        skeleton = skeletonize(skeleton)
+        skeleton = skeletonize(skeleton)  # type: ignore[no-untyped-call]
     graph = _trace(skeleton, width)
     for arm in graph.arms:
         arm.pixels = arm.pixels - 1

@@ -42,6 +42,7 @@ class Look:
         gradient: difference of the background over the image.
         glare: share by which the background exceeds white before it is cut off.
         noise, noise_size: standard deviation of the grey noise, and pixels that it is smoothed by.
+        haze: share of the stain that is spread around the chromosomes.
         blur: standard deviation of the optics' point spread.
         sharpening: share of unsharp masking by the camera.
         nuclei: share of the image that interphase nuclei cover.
@@ -71,6 +72,7 @@ class Look:
     glare: float
     noise: float
     noise_size: float
+    haze: float
     blur: float
     sharpening: float
     nuclei: float

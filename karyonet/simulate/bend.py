@@ -54,7 +54,7 @@ def random_course(
     place = np.arange(length) / max(length - 1, 1)
     # A constant bend and three waves, the longer ones stronger.
     waves = bends[1:] / np.array([1.0, 2.0, 3.0])
-    curvature = bends[0] + 1.3 * np.sum(
+    curvature = bends[0] + 0.8 * np.sum(
         waves[:, None] * np.sin(np.pi * np.outer([2, 3, 5], place) + phases[1:, None]), 0
     )
     for position in kinks[:2]:

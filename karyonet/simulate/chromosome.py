@@ -50,7 +50,7 @@ def render(layout: Layout, look: Look, generator: np.random.Generator, closed: b
     rows = max(_SHORTEST, round(layout.length * pitch))
     half_width = look.width / 2 * np.exp(0.05 * breadth)
     contrast = np.exp(look.contrast_spread * own_contrast)
-    gap = float(np.clip(look.chromatid_gap * np.exp(0.35 * own_gap), 0.0, 0.62))
+    gap = float(np.clip(look.chromatid_gap * np.exp(0.1 * own_gap), 0.0, 0.56))
     scale = rows / layout.length
     centromeres = tuple(position * scale for position in layout.centromeres)
 
@@ -82,10 +82,12 @@ def render(layout: Layout, look: Look, generator: np.random.Generator, closed: b
         amount = look.base_stain + (1 - look.base_stain) * bands
         distance = (across[None, :] - (1 if side else -1) * apart[:, None]) / np.maximum(radius[:, None], 1e-3)
         body = np.clip(1 - distance**2, 0, None) ** look.flatness
-        density += amount[:, None] * body
-        inside = (np.maximum(radius[:, None], 0) - np.abs(across[None, :] - (1 if side else -1) * apart[:, None])) + 0.5
-        coverage = np.maximum(coverage, np.clip(inside, 0, 1) * (radius[:, None] > 0.8))
-    density *= contrast / _plateau(gap, look.flatness)
+        density = np.maximum(density, amount[:, None] * body)  # side by side, not one over the other
+        # The outline goes round both chromatids; the slit between them belongs to the chromosome.
+        outwards = across[None, :] * (1 if side else -1)
+        inside = np.clip(apart[:, None] + radius[:, None] - outwards + 0.5, 0, 1)
+        coverage = np.maximum(coverage, inside * (outwards >= 0) * (radius[:, None] > 0.8))
+    density *= contrast
     grain = gaussian_filter(generator.standard_normal(density.shape), look.grain_size)
     density *= np.clip(1 + grain * look.grain / max(float(grain.std()), 1e-9), 0.2, 2.5)
     return StraightChromosome(
@@ -98,13 +100,6 @@ def _resampled(edges: FloatArray, values: FloatArray, rows: int) -> FloatArray:
     amount = np.concatenate([[0.0], np.cumsum(np.diff(edges) * values)])
     means: FloatArray = np.diff(np.interp(np.arange(rows + 1), edges, amount))
     return means
-
-
-def _plateau(gap: float, flatness: float) -> float:
-    """Both chromatids' cross sections together, mean over the inner half of the width."""
-    across = np.linspace(-0.5, 0.5, 11)
-    both = [np.clip(1 - ((across - side * gap) / (1 - gap)) ** 2, 0, None) ** flatness for side in (-1, 1)]
-    return float(np.mean(both[0] + both[1]))
 
 
 def _near(place: FloatArray, positions: tuple[float, ...], half_width: float) -> FloatArray:

@@ -38,8 +38,11 @@ def add_surroundings(
             break
         radius = look.width * generator.uniform(2.6, 5.2)
         missing -= _add_nucleus(stain, taken, added, radius, look, generator)
+    centre: tuple[int, int] | None = None
     for _ in range(round(look.specks)):
-        _add_speck(stain, taken, added, look, generator)
+        # Half of the specks lie beside the one before: dirt comes in clumps.
+        together = centre is not None and generator.random() < 0.5
+        centre = _add_speck(stain, taken, added, centre if together else None, look, generator)
     return added
 
 
@@ -55,7 +58,7 @@ def _add_nucleus(
     first = rows * np.cos(angle) + columns * np.sin(angle)
     second = (-rows * np.sin(angle) + columns * np.cos(angle)) / squeeze
     wobble = _clouds((side, side), 0.7 * radius, generator)
-    distance = np.sqrt(first**2 + second**2) / radius + 0.05 * wobble
+    distance = np.sqrt(first**2 + second**2) / radius + 0.07 * wobble
     inside = distance < 1
     chromatin = (
         1
@@ -84,17 +87,25 @@ def _add_nucleus(
 
 
 def _add_speck(
-    stain: FloatArray, taken: BoolArray, added: BoolArray, look: Look, generator: np.random.Generator
-) -> None:
-    """Draw a speck of dirt; most are small, some dark, some a short rod."""
-    size = look.width * 0.06 * np.exp(0.6 * generator.standard_normal())
+    stain: FloatArray,
+    taken: BoolArray,
+    added: BoolArray,
+    beside: tuple[int, int] | None,
+    look: Look,
+    generator: np.random.Generator,
+) -> tuple[int, int] | None:
+    """Draw a speck of dirt, anywhere or beside another one; where it lies. Most are small, some a short rod."""
+    size = look.width * 0.07 * np.exp(0.6 * generator.standard_normal())
     length = size * np.exp(np.abs(0.5 * generator.standard_normal()))
     depth = 0.8 * np.exp(0.6 * generator.standard_normal())
     angle, side = generator.uniform(0, np.pi), 2 * int(np.ceil(3 * length)) + 3
-    row, column = (int(generator.integers(0, max(total - side, 1))) for total in stain.shape)
-    image = (slice(row, row + side), slice(column, column + side))
+    middle = generator.random(2) * stain.shape
+    if beside is not None:
+        middle = beside + 2.0 * size * generator.standard_normal(2)
+    row, column = (int(place) - side // 2 for place in middle)
+    image = (slice(max(row, 0), row + side), slice(max(column, 0), column + side))
     if taken[image].shape != (side, side) or taken[image].any():
-        return
+        return None
     offset = np.arange(side) - side // 2
     rows, columns = np.meshgrid(offset, offset, indexing="ij")
     first = (rows * np.cos(angle) + columns * np.sin(angle)) / length
@@ -102,6 +113,7 @@ def _add_speck(
     speck = depth * np.exp(-0.5 * (first**2 + second**2) ** 1.5)
     stain[image] += speck
     added[image] |= speck > 0.2
+    return row + side // 2, column + side // 2
 
 
 def photograph(
@@ -122,17 +134,19 @@ def photograph(
     Returns:
         uint8 or uint16, shape (height, width).
     """
-    light = _illumination((stain.shape[0], stain.shape[1]), look, style, generator)
-    blurred_stain = gaussian_filter(stain, 0.35)
+    shape = (stain.shape[0], stain.shape[1])
+    light = _illumination(shape, look, generator)
+    # Plasma around the chromosomes takes stain; in fluorescence it is the light that spreads.
+    around = _reduced_blur(stain, 0.55 * look.width)
+    stain = (1 - look.haze) * stain + look.haze * around
     if style == "gband":
-        grey = gaussian_filter(light * 10.0 ** (-look.contrast * blurred_stain), look.blur)
+        grey = gaussian_filter(light * 10.0 ** (-look.contrast * stain), look.blur)
     else:
-        glow = gaussian_filter(blurred_stain, look.blur)
-        grey = light + look.contrast * (0.94 * glow + 0.06 * gaussian_filter(glow, 2.0 * look.width, truncate=2.0))
+        grey = light + look.contrast * gaussian_filter(stain, look.blur)
     if look.sharpening > 0:
         grey += look.sharpening * (grey - gaussian_filter(grey, 2.0))
     grain = gaussian_filter(generator.standard_normal(stain.shape), look.noise_size)
-    grey += grain * (look.noise / float(grain.std()))
+    grey += grain * (look.noise / float(grain.std())) + 0.6 * look.noise * _clouds(shape, 4.0, generator)
     most = (1 << bit_depth) - 1
     image: NDArray[np.uint8] | NDArray[np.uint16] = np.round(np.clip(grey, 0, 1) * most).astype(
         np.uint8 if bit_depth == 8 else np.uint16
@@ -140,7 +154,7 @@ def photograph(
     return image
 
 
-def _illumination(shape: tuple[int, int], look: Look, style: Style, generator: np.random.Generator) -> FloatArray:
+def _illumination(shape: tuple[int, int], look: Look, generator: np.random.Generator) -> FloatArray:
     """A slightly uneven field of light, brighter than white by the glare."""
     rows, columns = (np.linspace(-1, 1, length) for length in shape)
     coefficients = generator.standard_normal(5) * np.array([1.0, 1.0, 0.6, 0.6, 0.6])
@@ -154,6 +168,15 @@ def _illumination(shape: tuple[int, int], look: Look, style: Style, generator: n
     field *= look.gradient / max(float(np.ptp(field)), 1e-9)
     light: FloatArray = look.background + look.glare + field - float(np.median(field))
     return light
+
+
+def _reduced_blur(image: FloatArray, size: float) -> FloatArray:
+    """A wide Gaussian blur, computed on every second pixel."""
+    height, width = image.shape
+    even = np.pad(image, ((0, height % 2), (0, width % 2)), mode="edge")
+    half = even.reshape(even.shape[0] // 2, 2, -1, 2).mean(axis=(1, 3))
+    blurred: FloatArray = np.repeat(np.repeat(gaussian_filter(half, size / 2), 2, axis=0), 2, axis=1)
+    return blurred[:height, :width]
 
 
 def _clouds(shape: tuple[int, int], size: float, generator: np.random.Generator) -> FloatArray:

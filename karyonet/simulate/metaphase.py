@@ -179,7 +179,7 @@ def _course(plan: ChromosomePlan, body: StraightChromosome, look: Look, generato
     if plan.ring:
         return ring_course(rows, generator)
     slenderness = rows / (2 * body.half_width) / 5
-    return random_course(rows, body.half_width, look.turning * spread * slenderness, body.centromeres, generator)
+    return random_course(rows, body.half_width, look.turning * spread * slenderness**1.2, body.centromeres, generator)
 
 
 def _truth(

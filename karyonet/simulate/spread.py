@@ -50,7 +50,7 @@ def relations(number: int, crowding: float, generator: np.random.Generator) -> l
         number: of chromosomes.
         crowding: 0 (all alone) to 1 (hardly one alone).
     """
-    contact = 0.30 * crowding + 0.35 * crowding**2
+    contact = 0.35 * crowding + 0.40 * crowding**2
     draws = generator.random((number, 2))
     return [
         "alone" if place == 0 or draw >= contact else "overlapping" if kind < 0.6 else "touching"

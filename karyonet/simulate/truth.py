@@ -148,7 +148,7 @@ def _kind(metaphase: SimulatedMetaphase) -> tuple[str, list[str]]:
     counts = Counter(chromosome.label for chromosome in metaphase.chromosomes)
     changed = {c.label for c in metaphase.chromosomes if c.plan.change and not c.plan.variant}
     odd = {label for label in LABELS[:22] if counts[label] != 2}
-    if (counts["X"], counts["Y"]) not in ((2, 0), (1, 1)):
-        odd |= {label for label in ("X", "Y") if counts[label] != 1} or {"X"}
+    normal = {"X": 1, "Y": 1} if counts["Y"] else {"X": 2, "Y": 0}
+    odd |= {label for label, number in normal.items() if counts[label] != number}
     kind = "structural" if changed else "numerical" if odd else "normal"
     return kind, sorted((odd | changed) & set(LABELS), key=LABELS.index)

@@ -60,7 +60,7 @@ def separate_overlapping(mask: BoolArray, width: float, smallest: float = 0.0) -
     masks: dict[int, BoolArray] = {
         number: territory == number + 1 for number in {root(a) for a in range(len(graph.arms))}
     }
-    rows, columns = np.indices(mask.shape)
+    grid = np.indices(mask.shape)
     for node in range(len(graph.nodes)):
         passing = [root(arm) for arm in through[node]]
         if len(set(passing)) < 2:
@@ -70,7 +70,7 @@ def separate_overlapping(mask: BoolArray, width: float, smallest: float = 0.0) -
             # The chromosome runs through the crossing as a band between its two arms.
             tips = [graph.arms[arm].pixels[0 if graph.arms[arm].ends[0] == node else -1] for arm in ends[:2]]
             if len(tips) == 2:
-                masks[number] |= mask & (_to_segment(rows, columns, tips[0], tips[1]) <= 0.5 * width)
+                masks[number] |= mask & (_to_segment(grid, tips[0], tips[1]) <= 0.5 * width)
     pieces = [piece for piece in (_largest(piece) for piece in masks.values()) if piece.any()]
     return merge_small(pieces, smallest * width**2)
 
@@ -92,14 +92,12 @@ def merge_small(pieces: list[BoolArray], smallest: float) -> list[BoolArray]:
     return pieces
 
 
-def _to_segment(
-    rows: NDArray[np.int64], columns: NDArray[np.int64], start: NDArray[np.int64], stop: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Distance of every pixel to a segment, in pixels."""
-    along = (stop - start).astype(float)
-    length = max(float(along @ along), 1e-9)
-    position = np.clip(((rows - start[0]) * along[0] + (columns - start[1]) * along[1]) / length, 0, 1)
-    return np.hypot(rows - start[0] - position * along[0], columns - start[1] - position * along[1])
+def _to_segment(grid: NDArray[np.int_], start: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Distance in pixels of every pixel to a segment; ``grid`` is the output of ``np.indices``."""
+    along = (stop - start).astype(float)[:, None, None]
+    offset = grid - start[:, None, None]
+    position = np.clip((offset * along).sum(axis=0) / max(float((along**2).sum()), 1e-9), 0, 1)
+    return np.asarray(np.hypot(*(offset - position * along)))
 
 
 def _largest(mask: BoolArray) -> BoolArray:

@@ -1,7 +1,7 @@
 """Which of the possible separations of a cluster to take.
 
-A piece that is one chromosome with probability p adds p - c to the value of a separation. With c half the F1 that can be
-reached, the separation of the highest value has the highest expected F1 (Ye et al., ICML 2012); below that a further
+A piece that is one chromosome with probability p adds p - c to the value of a separation. With c half the best F1 in
+reach, the separation of the highest value has the highest expected F1 (Ye et al., ICML 2012); below that a further
 piece costs more in false chromosomes than it brings.
 """
 

@@ -82,7 +82,7 @@ def cut(
     inside = mask[crop]
     scale = max(float(optical_density[crop].max()), 1e-6)
     cost = np.where(inside, 0.15 + optical_density[crop] / scale, 0.6)
-    path, _ = route_through_array(cost, ends[0] - low, ends[1] - low, fully_connected=True, geometric=True)
+    path, _ = route_through_array(cost, ends[0] - low, ends[1] - low, fully_connected=True, geometric=True)  # type: ignore[no-untyped-call]
     line = np.zeros(mask.shape, dtype=bool)
     line[tuple((np.asarray(path) + low).T)] = True
     # The path is widened by its end points' neighbours only, so that it reaches the background.
