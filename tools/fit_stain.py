@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ FloatArray = NDArray[np.float64]
 
 
 def collect(data: Path, split: str, images: int) -> dict[str, FloatArray]:
-    """Profiles, float64, shape (n, 256), of every chromosome in units of its metaphase's mean; either end comes first."""
+    """Profiles, float64, shape (n, 256), of every chromosome in units of its metaphase's mean; either end is first."""
     found: dict[str, list[FloatArray]] = {name: [] for name in CHROMOSOMES}
     for metaphase in sample(read_metaphases(data, split), images):
         density = to_optical_density(read_grey(metaphase.path), "absorption")
@@ -49,7 +50,7 @@ def collect(data: Path, split: str, images: int) -> dict[str, FloatArray]:
             axis = medial_axis(region.mask)
             if axis.confidence < 0.6 or axis.length < 2.2 * axis.half_width:
                 continue
-            points = axis.points.astype(float) + (region.bbox[1], region.bbox[0])
+            points = axis.points.astype(float) + np.array([region.bbox[1], region.bbox[0]])
             offsets = np.linspace(-0.5, 0.5, 9) * axis.half_width
             where = points[:, None, :] + axis.normals[:, None, :] * offsets[None, :, None]
             profile = ndimage.map_coordinates(density, where.transpose(2, 0, 1), order=1, mode="nearest").mean(axis=1)
@@ -114,7 +115,7 @@ def explain(profile: FloatArray, name: str, darkest: float) -> tuple[list[float]
     drawn = np.interp(edges, np.linspace(0, 1, SAMPLES), maps[number])
     target = np.clip((aligned / darkest - LIGHTEST) / (1 - LIGHTEST), 0, 1.4)
     place = np.linspace(0, 1, SAMPLES * 4 + 1)
-    boxes = np.stack([(place[:-1] >= a) & (place[:-1] < b) for a, b in zip(edges[:-1], edges[1:], strict=True)], axis=1)
+    boxes = np.stack([(place[:-1] >= a) & (place[:-1] < b) for a, b in pairwise(edges)], axis=1)
     columns = ndimage.gaussian_filter1d(boxes.astype(float), 4 * blur, axis=0, mode="nearest")
     columns = columns.reshape(SAMPLES, 4, -1).mean(axis=1)
     weight = np.sqrt(RIDGE * SAMPLES * np.diff(edges))

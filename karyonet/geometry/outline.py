@@ -28,7 +28,8 @@ def concave_points(mask: NDArray[np.bool_], width: float) -> list[tuple[Points, 
     """
     smooth = ndimage.gaussian_filter(np.pad(mask, 2).astype(np.float32), max(0.6, width / 16))
     found = []
-    for outline in find_contours(smooth, 0.5):  # type: ignore[no-untyped-call]
+    outlines = find_contours(smooth, 0.5)  # type: ignore[no-untyped-call]
+    for outline in outlines:
         points, turn = _turn(outline - 2, width)
         if points.shape[0] < 8:
             continue
@@ -39,6 +40,7 @@ def concave_points(mask: NDArray[np.bool_], width: float) -> list[tuple[Points, 
 
 
 def spacing(width: float) -> float:
+    """Pixels between neighbouring points of an outline."""
     return max(1.0, width / 10)
 
 

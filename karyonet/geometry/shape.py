@@ -113,9 +113,13 @@ def measure_shape(mask: BoolArray, optical_density: FloatArray, width: float) ->
         mask: bool, shape (height, width), at least one pixel.
         optical_density: float32, same shape.
         width: width of a chromosome in pixels.
+
+    Raises:
+        ArrayError: K502 if the mask is empty.
     """
-    inside = np.pad(mask, 1)
-    distance = ndimage.distance_transform_edt(inside)[1:-1, 1:-1]
+    region = Region.from_mask(mask)
+    mask, optical_density = region.mask, optical_density[region.slices]
+    distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     graph = skeleton_graph(mask, width)
     arms = [arm for arm in graph.arms if len(arm.pixels)]
     radii = np.concatenate([distance[tuple(arm.pixels.T)] for arm in arms]) if arms else distance[mask]

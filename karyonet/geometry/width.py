@@ -11,6 +11,23 @@ ELONGATION = (7.0, 80.0)
 8–32, a crossing of a few more."""
 
 
+def elongated(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The components of a mask that are neither round nor a tangle of many: bool, shape of ``mask``."""
+    labels, count = ndimage.label(mask, np.ones((3, 3)))
+    area = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    return np.asarray(_elongated(labels, count, area, ndimage.distance_transform_edt(mask))[labels], dtype=bool)
+
+
+def _elongated(
+    labels: NDArray[np.int32], count: int, area: NDArray[np.int_], distance: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which labels are elongated, shape (count + 1,); label 0 is not."""
+    inside = labels > 0
+    radius = np.asarray(ndimage.maximum(distance[inside], labels[inside], np.arange(1, count + 1)))
+    elongation = area / np.square(radius)
+    return np.concatenate([[False], (elongation > ELONGATION[0]) & (elongation < ELONGATION[1]) & (radius >= 1.5)])
+
+
 def estimate_width(mask: NDArray[np.bool_]) -> float:
     """Width in pixels of a chromosome: the area-weighted median over elongated components.
 
@@ -27,13 +44,9 @@ def estimate_width(mask: NDArray[np.bool_]) -> float:
         return 0.0
     distance = ndimage.distance_transform_edt(mask)
     labels, count = ndimage.label(mask, np.ones((3, 3)))
-    index = np.arange(1, count + 1)
     area = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    radius = np.asarray(ndimage.maximum(distance, labels, index))
-    elongation = area / np.square(radius)
-    elongated = (elongation > ELONGATION[0]) & (elongation < ELONGATION[1]) & (radius >= 1.5)
     ridge = (distance == ndimage.maximum_filter(distance, size=3)) & (distance > 1)
-    kept = ridge & np.concatenate([[False], elongated])[labels]
+    kept = ridge & _elongated(labels, count, area, distance)[labels]
     if not kept.any():
         return 0.0
     ridge_labels, ridge_radii = labels[kept], distance[kept]

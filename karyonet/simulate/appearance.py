@@ -42,6 +42,8 @@ class Look:
         gradient: difference of the background over the image.
         glare: share by which the background exceeds white before it is cut off.
         noise, noise_size: standard deviation of the grey noise, and pixels that it is smoothed by.
+        stain_noise: standard deviation of the pixel noise where the stain is full.
+        jitter: standard deviation in pixels by which the camera misplaces every pixel; it roughens edges.
         haze: share of the stain that is spread around the chromosomes.
         blur: standard deviation of the optics' point spread.
         sharpening: share of unsharp masking by the camera.
@@ -72,6 +74,8 @@ class Look:
     glare: float
     noise: float
     noise_size: float
+    stain_noise: float
+    jitter: float
     haze: float
     blur: float
     sharpening: float

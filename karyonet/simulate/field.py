@@ -12,6 +12,12 @@ from karyonet.simulate.layout import Style
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
+_FINE = 0.8
+"""Pixels that the noise of stained parts is smoothed by."""
+_SHAKEN = 0.38
+"""Pixels over which neighbours are misplaced alike."""
+_FULL_STAIN = 0.45
+"""Difference in grey to the empty slide at which it is full."""
 _FREE = 4
 """Pixels between a chromosome and a nucleus or a speck, at least."""
 
@@ -52,7 +58,7 @@ def _add_nucleus(
     """Try to draw one nucleus; how many pixels of the image it took."""
     height, width = stain.shape
     squeeze, angle, depth = generator.uniform(0.75, 1.0), generator.uniform(0, np.pi), generator.uniform(0.45, 1.0)
-    side = int(2 * radius) + 7
+    side = int(2.5 * radius) + 7
     offset = np.arange(side) - side // 2
     rows, columns = np.meshgrid(offset, offset, indexing="ij")
     first = rows * np.cos(angle) + columns * np.sin(angle)
@@ -60,11 +66,9 @@ def _add_nucleus(
     wobble = _clouds((side, side), 0.7 * radius, generator)
     distance = np.sqrt(first**2 + second**2) / radius + 0.07 * wobble
     inside = distance < 1
-    chromatin = (
-        1
-        + 0.16 * _clouds((side, side), 0.09 * radius, generator)
-        + 0.1 * _clouds((side, side), 0.35 * radius, generator)
-    )
+    # Fine grain, clumps, and a slow change over the whole nucleus.
+    textures = ((0.14, 1.3), (0.08, 0.08 * radius), (0.08, 0.35 * radius))
+    chromatin = 1 + sum(amount * _clouds((side, side), size, generator) for amount, size in textures)
     body = (
         depth * np.clip((1 - distance) / 0.06, 0, 1) * (0.8 + 0.2 * np.sqrt(np.clip(1 - distance**2, 0, 1))) * chromatin
     )
@@ -147,6 +151,12 @@ def photograph(
         grey += look.sharpening * (grey - gaussian_filter(grey, 2.0))
     grain = gaussian_filter(generator.standard_normal(stain.shape), look.noise_size)
     grey += grain * (look.noise / float(grain.std())) + 0.6 * look.noise * _clouds(shape, 4.0, generator)
+    fine = gaussian_filter(generator.standard_normal(stain.shape), _FINE)
+    signal = np.sqrt(np.clip(np.abs(grey - light) / _FULL_STAIN, 0, 1))
+    rows, columns = np.gradient(grey)
+    shaken = gaussian_filter(generator.standard_normal(stain.shape), _SHAKEN)
+    misplaced = np.sqrt(rows**2 + columns**2) * (shaken / float(shaken.std()))
+    grey += fine * signal * (look.stain_noise / float(fine.std())) + look.jitter * misplaced
     most = (1 << bit_depth) - 1
     image: NDArray[np.uint8] | NDArray[np.uint16] = np.round(np.clip(grey, 0, 1) * most).astype(
         np.uint8 if bit_depth == 8 else np.uint16

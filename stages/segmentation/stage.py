@@ -25,7 +25,9 @@ class ThresholdSegmenter(MetaphaseStage):
 
     summary: ClassVar[str] = "Separates chromosomes from background, nuclei and debris by a threshold"
     requires: ClassVar[frozenset[str]] = frozenset({"metaphase.optical_density"})
-    assigns: ClassVar[frozenset[str]] = frozenset({"metaphase.foreground", "metaphase.clusters", "metaphase.reasons"})
+    assigns: ClassVar[frozenset[str]] = frozenset(
+        {"metaphase.foreground", "metaphase.clusters", "cluster.region", "metaphase.reasons"}
+    )
 
     class Options(StageOptions):
         """Sizes are in chromosome widths (w), areas in squared widths; the width is read from the image."""
