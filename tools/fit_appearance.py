@@ -240,9 +240,8 @@ def main() -> None:
         simulated = quantiles([measure(m) for m in drawn])
     print("| quantity | real 5 / 25 / 50 / 75 / 95 % | simulated |\n|---|---|---|")
     for name, row in real.items():
-        print(
-            f"| {name} | {' / '.join(map('{:.3g}'.format, row))} | {' / '.join(map('{:.3g}'.format, simulated[name]))} |"
-        )
+        columns = (" / ".join(f"{value:.3g}" for value in values) for values in (row, simulated[name]))
+        print(f"| {name} | {' | '.join(columns)} |")
 
 
 if __name__ == "__main__":

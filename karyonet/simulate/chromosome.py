@@ -115,4 +115,5 @@ def _caps(place: FloatArray, rows: int, radius: float, ends: FloatArray) -> Floa
     radius = min(radius, 0.45 * rows)
     inwards = np.minimum(place - ends[0], rows - place - ends[1])
     missing = np.clip((radius - inwards) / radius, 0, 1)
-    return np.sqrt(1 - missing**2.5) * (inwards > 0)
+    caps: FloatArray = np.sqrt(1 - missing**2.5) * (inwards > 0)
+    return caps

@@ -15,9 +15,7 @@ from karyonet.iscn.writer import write_breakpoint, write_change, write_clone
 from karyonet.simulate.layout import VARIABLE
 from karyonet.simulate.plan import MARKER, ChromosomePlan, ClonePlan, normal_chromosome, normal_complement
 from karyonet.simulate.rearrange import (
-    MARKER as MARKER_SEGMENTS,
-)
-from karyonet.simulate.rearrange import (
+    MARKER_CHAIN,
     CannotDraw,
     Chain,
     apply_event,
@@ -106,7 +104,7 @@ def _apply(cell: list[ChromosomePlan], change: Change, sex_before: bool) -> None
             if change.sign == "-":
                 _remove(cell, MARKER)
             else:
-                cell.append(ChromosomePlan(MARKER, MARKER_SEGMENTS, text, (), body.symbol == "r", None))
+                cell.append(ChromosomePlan(MARKER, MARKER_CHAIN, text, (), body.symbol == "r", None))
     elif isinstance(body, structural.UniparentalDisomy):
         return
     elif change.sign == "-":

@@ -34,7 +34,7 @@ VARIABLE = {
 
 _WAIST = {"stalk": 0.72, "acen": 0.92}
 _SATELLITE_WAIST = 0.9
-_MERGING = {400: 0.5, 550: 0.2, 850: 0.0}
+_MERGING = {400: 0.4, 550: 0.12, 850: 0.0}
 """How far the parts of a band lose their difference. Not wholly: in images of 400 bands an observer who knows a band's
 parts still sees them, and a chromosome is recognised by them."""
 _DRAWN_CENTROMERE = 0.55

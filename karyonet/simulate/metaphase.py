@@ -125,7 +125,7 @@ def draw_metaphase(
     """
     look = look or draw_look(style, generator)
     # Chromosomes of a higher band level are less condensed: longer and a little thinner.
-    stretch = (band_level / 550) ** 0.3
+    stretch = (band_level / 550) ** 0.45
     look = replace(look, scale=look.scale * stretch, width=look.width * stretch**-0.3)
     straight, courses, pieces, drawn = [], [], [], []
     for number, plan in enumerate(chromosomes):

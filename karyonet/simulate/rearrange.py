@@ -16,7 +16,7 @@ Chain = tuple[Segment, ...]
 
 ADDED = (Segment("4", float(position_of("4", "q21")[0]), float(position_of("4", "q26")[0])),)
 """What stands for material of unknown origin (``add``)."""
-MARKER = (Segment("15", float(position_of("15", "p11.2")[0]), float(position_of("15", "q14")[1])),)
+MARKER_CHAIN = (Segment("15", float(position_of("15", "p11.2")[0]), float(position_of("15", "q14")[1])),)
 """What stands for a marker of unknown origin (``mar``)."""
 
 

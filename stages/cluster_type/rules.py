@@ -19,9 +19,9 @@ from karyonet.geometry.skeleton import SkeletonGraph, arm_directions, pair_arms,
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float32]
 
-INTERCEPT = 10.144
+INTERCEPT = 10.150
 COEFFICIENTS = np.array(
-    [-1.842, -0.731, 1.485, -5.553, 1.369, -1.38, -1.592, 0.491, -1.412, -1.986, -0.145, 2.922, 0.369, -0.473]
+    [-1.842, -0.731, 1.483, -5.554, 1.369, -1.378, -1.591, 0.491, -1.412, -1.987, -0.146, 2.921, 0.369, -0.475]
 )
 """Logistic regression on :data:`karyonet.geometry.shape.DESCRIPTOR`, fitted by ``tools/benchmarks/fit_shape_rules.py``:
 whether one annotated box lies in a component or more."""

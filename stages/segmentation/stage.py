@@ -24,7 +24,7 @@ class ThresholdSegmenter(MetaphaseStage):
     """
 
     summary: ClassVar[str] = "Separates chromosomes from background, nuclei and debris by a threshold"
-    requires: ClassVar[frozenset[str]] = frozenset({"metaphase.optical_density"})
+    requires: ClassVar[frozenset[str]] = frozenset({"metaphase.optical_density", "metaphase.contrast"})
     assigns: ClassVar[frozenset[str]] = frozenset(
         {"metaphase.foreground", "metaphase.clusters", "cluster.region", "metaphase.reasons"}
     )
@@ -33,6 +33,7 @@ class ThresholdSegmenter(MetaphaseStage):
         """Sizes are in chromosome widths (w), areas in squared widths; the width is read from the image."""
 
         level: float = Field(0.28, gt=0, lt=1, description="threshold, as a share of the chromosomes' median density")
+        level_fluorescence: float = Field(0.6, gt=0, lt=1, description="the same for fluorescence, whose halo is wide")
         nucleus_radius: float = Field(1.45, gt=0.6, description="an object that holds such a disc is a nucleus (w)")
         smallest_area: float = Field(0.7, ge=0, description="smaller objects are debris (w²)")
         most_foreground: float = Field(0.6, gt=0, le=1, description="a larger share of foreground is no metaphase")
@@ -41,7 +42,9 @@ class ThresholdSegmenter(MetaphaseStage):
     def process(self, metaphase: Metaphase) -> Metaphase:
         options: ThresholdSegmenter.Options = self.options
         limits = SegmentationLimits(
-            level=options.level, nucleus_radius=options.nucleus_radius, smallest_area=options.smallest_area
+            level=options.level if metaphase.contrast == "absorption" else options.level_fluorescence,
+            nucleus_radius=options.nucleus_radius,
+            smallest_area=options.smallest_area,
         )
         mask, _ = segment(metaphase.optical_density, limits)
         labels = components(mask)

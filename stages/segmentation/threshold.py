@@ -23,6 +23,7 @@ BoolArray = NDArray[np.bool_]
 
 GAPS = 0.105
 """A nucleus has at most this share of pixels below half its median density; knots of real chromosomes have more."""
+MOST_NUCLEI = 12
 LEAST_CONTRAST = 0.02
 """Optical density that the foreground must stand above the background, at least."""
 
@@ -131,7 +132,8 @@ def first_threshold(optical_density: FloatArray) -> float:
         threshold = _otsu(np.minimum(values, 1.5 * _otsu(values)))
         mask = counted & (optical_density > threshold)
         round_objects = mask & ~elongated(mask)
-        if round_objects.sum() < 0.7 * mask.sum():
+        # An image holds fewer nuclei than a metaphase holds chromosomes, which may be short and round as well.
+        if round_objects.sum() < 0.7 * mask.sum() or ndimage.label(round_objects)[1] > MOST_NUCLEI:
             return threshold
         size = 2 * round(0.1 * float(ndimage.distance_transform_edt(round_objects).max())) + 3
         counted &= ~ndimage.maximum_filter(round_objects, size=size)

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from karyonet.geometry.shape import Scale, measure_shape
 
-INTERCEPT = -1.725
+INTERCEPT = -1.724
 COEFFICIENTS = np.array(
-    [1.06, -1.24, 1.845, 3.064, -0.827, -4.467, 0.101, -0.151, 0.059, -0.917, 0.428, -1.998, -6.992, 0.451]
+    [1.06, -1.24, 1.844, 3.064, -0.827, -4.467, 0.101, -0.151, 0.058, -0.916, 0.429, -1.999, -6.996, 0.452]
 )
 """Logistic regression on :data:`karyonet.geometry.shape.DESCRIPTOR`, fitted by ``tools/benchmarks/fit_shape_rules.py``:
 whether the box of a cluster, or of a piece that this stage offers, overlaps an annotated box by half."""

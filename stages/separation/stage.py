@@ -23,7 +23,7 @@ class GeometricSeparator(MetaphaseStage):
 
     summary: ClassVar[str] = "Separates touching and overlapping chromosomes by geometry"
     requires: ClassVar[frozenset[str]] = frozenset(
-        {"metaphase.optical_density", "metaphase.clusters", "cluster.region", "cluster.type", "cluster.probability"}
+        {"metaphase.optical_density", "metaphase.clusters", "cluster.region", "cluster.type"}
     )
     assigns: ClassVar[frozenset[str]] = frozenset(
         {"metaphase.chromosomes", "chromosome.region", "chromosome.cluster", "cluster.chromosomes"}
