@@ -268,8 +268,8 @@ class Case:
             except Exception as fault:  # a fault in one image must not stop the others
                 logger.exception("stage %s failed on %s", stage, metaphase.image)
                 reason = f"{type(fault).__name__}: {fault}"
-                error = StageError("K901", stage=stage, image=metaphase.image, reason=reason)
-                errors.append(ImageError(metaphase.image, error.code, str(error)))
+                failure = StageError("K901", stage=stage, image=metaphase.image, reason=reason)
+                errors.append(ImageError(metaphase.image, failure.code, str(failure)))
         return replace(self, metaphases=tuple(kept), errors=tuple(errors))
 
 

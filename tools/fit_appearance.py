@@ -54,6 +54,8 @@ MEASURED_BY = {
     "grain": "texture",
 }
 """The measure by which each parameter is fitted."""
+LIMITS = {"haze": 0.26, "field": 45.0, "specks": 160.0, "raggedness": 0.11, "gradient": 0.11}
+"""Where a parameter stops: beyond, its measure reacts to something else that real images have (neighbours, plasma)."""
 FloatArray = NDArray[np.float32]
 Measures = dict[str, float]
 Quantiles = dict[str, list[float]]
@@ -217,6 +219,7 @@ def renew(parameters: dict[str, Any], real: Quantiles, simulated: Quantiles) -> 
         there, here = np.array(real[measure_name]), np.array(simulated[measure_name])
         ratio = np.where((there > 0) & (here > 0), there / np.maximum(here, 1e-12), 1.0)
         new = np.maximum.accumulate(old * np.sqrt(np.clip(ratio, 0.5, 2.0)))
+        new = np.minimum(new, LIMITS.get(name, np.inf))
         parameters[name] = [float(f"{value:.4g}") for value in new]
 
 

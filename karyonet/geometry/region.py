@@ -97,4 +97,5 @@ def box_iou(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArra
     intersection = np.prod(np.clip(high - low, 0, None), axis=2)
     area_first, area_second = (np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (first, second))
     union = area_first[:, None] + area_second[None, :] - intersection
-    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+    iou: NDArray[np.float64] = np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+    return iou
