@@ -92,7 +92,7 @@ def assign(probabilities: NDArray[np.floating], prior: CopyNumberPrior | None = 
         barred = unary.copy()
         barred[index, types[index]] = 1e6
         margins[index] = min(_solve(barred, slots)[0] for slots in patterns) - best
-    confidences = probabilities[np.arange(count), types]
+    confidences: NDArray[np.float64] = probabilities[np.arange(count), types].astype(np.float64)
     return Assignment(tuple(LABELS[t] for t in types), confidences, margins, _pair(types, confidences))
 
 
