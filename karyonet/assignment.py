@@ -36,7 +36,7 @@ class CopyNumberPrior:
     growth: float = 2.0
 
     def slot_costs(self, normal: int) -> NDArray[np.float64]:
-        """What each further copy of a type adds to the cost, shape (6,): increasing, so filling slots in order is best."""
+        """What each further copy of a type adds to the cost, shape (6,): increasing, so that slots fill in order."""
         copies = np.arange(1, _COPIES + 1)
         missing = -self.loss - self.growth * (normal - copies)
         extra = self.gain + self.growth * (copies - normal - 1)

@@ -12,7 +12,8 @@ def stages() -> None:
     from karyonet.errors import ConfigError
 
     table = Table(title="Installed stages", show_lines=True)
-    for heading in ("use", "does", "needs", "gives"):
+    table.add_column("use", no_wrap=True)
+    for heading in ("does", "needs", "gives"):
         table.add_column(heading, overflow="fold")
     for name in stage.registered():
         try:

@@ -1,4 +1,4 @@
-"""A clean environment with the built wheel in it; dependencies are borrowed from the environment that runs the tests."""
+"""A clean environment with the built wheel in it; its dependencies are those of the environment that runs the tests."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Environment:
             pytest.fail(f"{command} gave {result.returncode}:\n{result.stdout}\n{result.stderr}")
         return result
 
-    def install(self, *packages: Path | str) -> None:
+    def install(self, wheel: Path) -> None:
         quiet = ("--quiet", "--disable-pip-version-check", "--no-warn-script-location")
-        self.run("-m", "pip", "install", *quiet, "--no-deps", "--no-index", "--no-build-isolation", *map(str, packages))
+        self.run("-m", "pip", "install", *quiet, "--no-deps", "--no-index", str(wheel))
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +47,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             target = source / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes((REPOSITORY / name).read_bytes())
+    return build_wheel(source)
+
+
+def build_wheel(source: Path) -> Path:
+    """Build the wheel of a project, without asking a registry for its build tools."""
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(source / "dist"), str(source)]
     result = subprocess.run(build, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr

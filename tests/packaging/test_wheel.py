@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Environment
+from .conftest import Environment, build_wheel
 
 pytestmark = pytest.mark.xdist_group("packaging")
 
@@ -65,13 +65,14 @@ class AlwaysFemale(Stage):
         return replace(case, karyotype=Karyotype(self.options.iscn, "normal"))
 """
     )
-    clean_environment.install(tmp_path)
+    clean_environment.install(build_wheel(tmp_path))
     image, out = tmp_path / "field.png", tmp_path / "out"
     config = tmp_path / "ours.yaml"
     config.write_text("stages:\n  karyotype: {use: always_female, iscn: '47,XXX'}\n")
     clean_environment.run(
         "-c",
-        f"from PIL import Image; im = Image.new('L', (64, 48), 255); im.paste(40, (9, 9, 20, 40)); im.save({str(image)!r})",
+        "from PIL import Image; picture = Image.new('L', (64, 48), 255); "
+        f"picture.paste(40, (9, 9, 20, 40)); picture.save({str(image)!r})",
     )
     clean_environment.run("-m", "karyonet", "run", str(image), "--config", str(config), "--out", str(out))
     assert json.loads((out / "report.json").read_text())["karyotype"]["iscn"] == "47,XXX"
