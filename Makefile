@@ -1,9 +1,8 @@
-# make demo   a virtual environment, then one metaphase from image to report
+# make demo   a virtual environment, then one simulated case (47,XY,+21, five metaphases) from images to report
 # make test   a virtual environment, then lint, types and tests
 PYTHON ?= python3
 VENV ?= .venv
-KARYONET_DATA ?= ../shared/data
-IMAGE ?= $(KARYONET_DATA)/gband_metaphases/images/103064.webp
+IMAGE ?= tests/data/trisomy21/images
 BIN := $(VENV)/bin
 
 .PHONY: demo test lint clean
