@@ -139,8 +139,10 @@ def _what(change: Change, copies: int, clone: Clone, ploidy: int) -> str:
             count = _number((number.low if number else 1) * copies)
             if number is not None and number.low < number.high:
                 count = f"{number.low} to {number.high}"
-            noun = "ring of unknown origin" if symbol == "r" else "marker chromosome that cannot be identified"
-            return f"{count} {noun if count == 'one' else noun.replace('ring', 'rings').replace('chromosome that', 'chromosomes that')}"
+            plural = "" if count == "one" else "s"
+            if symbol == "r":
+                return f"{count} ring{plural} of unknown origin"
+            return f"{count} marker chromosome{plural} that cannot be identified"
         case DoubleMinutes(symbol, number):
             noun = {"dmin": "double minutes", "min": "minute fragments", "ace": "acentric fragments"}[symbol]
             return f"{noun} (not counted as chromosomes)"

@@ -23,7 +23,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 from rich.progress import track
 
@@ -133,7 +132,7 @@ def print_tables(rows: Sequence[Row], each: bool) -> None:
         these = [row for row in rows if row.crowding == crowding]
         structural = [row for row in these if row.structural]
         others = [row for row in these if not row.structural]
-        named = f1(*(np.array(sum(getattr(row, name) for row in these)) for name in NAMED))
+        named = f1(*(sum(getattr(row, name) for row in these) for name in NAMED))
         cells = (
             f"{crowding:g}",
             len(these),
