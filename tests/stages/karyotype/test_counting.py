@@ -70,6 +70,29 @@ def test_random_loss_does_not_reach_the_karyotype() -> None:
     assert [(f.chromosome, f.clonal) for f in findings] == [("9", False)]
 
 
+def test_unshared_changes_in_most_metaphases_are_not_swept_away() -> None:
+    turner = [reading("m1", FEMALE[:45]), reading("m2", FEMALE[:45])]
+    karyotype, findings = read_case([reading("m0", MALE), *turner])
+    assert (karyotype.iscn, karyotype.outcome) == (None, "undetermined")
+    assert "m1, m2" in karyotype.reasons[0]
+    assert [(f.chromosome, f.clonal) for f in findings] in ([("X", False)], [("Y", False)])
+
+
+def test_a_metaphase_is_read_without_its_random_change() -> None:
+    trisomic = [*MALE, "21"]
+    readings = [reading("m1", trisomic), reading("m2", trisomic), reading("m3", without(trisomic, "5"))]
+    karyotype, findings = read_case(readings)
+    assert karyotype.iscn == "47,XY,+21"
+    assert karyotype.clones[0].metaphases == ("m1", "m2", "m3")
+    assert [(f.iscn, f.clonal) for f in findings] == [("-5", False), ("+21", True)]
+
+
+def test_an_abnormal_clone_of_one_metaphase_is_not_written() -> None:
+    both = [*MALE, "21", "18"]
+    readings = [reading("m1", both), reading("m2", [*MALE, "21"]), reading("m3", [*MALE, "18"])]
+    assert read_case(readings)[0].outcome == "undetermined"
+
+
 def test_two_sexes_in_one_case_are_said() -> None:
     karyotype, _ = read_case([reading("m1", MALE), reading("m2", FEMALE)])
     assert karyotype.outcome == "undetermined"
