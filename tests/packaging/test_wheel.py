@@ -28,8 +28,8 @@ def test_the_wheel_puts_one_name_into_site_packages(wheel: Path) -> None:
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"karyonet"}
     for expected in ("karyonet/py.typed", "karyonet/configs/default.yaml", "karyonet/stages/karyotype/stage.py"):
         assert expected in names
-    assert any(name.endswith(".safetensors") for name in names)
-    assert any(name.endswith(".j2") for name in names)
+    for ending in (".safetensors", ".j2", ".css", ".lark"):
+        assert any(name.endswith(ending) for name in names), ending
 
 
 def test_a_package_outside_adds_a_stage(clean_environment: Environment, tmp_path: Path) -> None:
