@@ -3,12 +3,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 IMAGE ?= tests/data/trisomy21/images
+CASE ?= $(notdir $(patsubst %/images,%,$(basename $(IMAGE))))
 BIN := $(VENV)/bin
 
 .PHONY: demo test lint clean
 
 demo: $(VENV)/.installed
-	$(BIN)/karyonet run $(IMAGE) --out karyonet-out/demo
+	$(BIN)/karyonet run $(IMAGE) --case-id $(CASE) --out karyonet-out/demo
 
 test: $(VENV)/.installed-dev lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from karyonet.errors import KaryonetError, StageError
+from karyonet.errors import ConfigError, KaryonetError, StageError, WeightsError
 from karyonet.geometry.region import Region
 from karyonet.geometry.strip import Strip as Strip
 
@@ -257,12 +257,18 @@ class Case:
         return read_case([Path(path) for path in paths], case_id=case_id, limits=limits)
 
     def map_metaphases(self, process: Callable[[Metaphase], Metaphase], stage: str = "") -> Case:
-        """Apply ``process`` to every metaphase; one that fails is taken out and named in ``errors``."""
+        """Apply ``process`` to every metaphase; one that fails is taken out and named in ``errors``.
+
+        Raises:
+            ConfigError, WeightsError: as they come, since no metaphase could do better.
+        """
         kept: list[Metaphase] = []
         errors = list(self.errors)
         for metaphase in self.metaphases:
             try:
                 kept.append(process(metaphase))
+            except (ConfigError, WeightsError):
+                raise
             except KaryonetError as error:
                 errors.append(ImageError(metaphase.image, error.code, str(error)))
             except Exception as fault:  # a fault in one image must not stop the others

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from karyonet import __version__, stage
 from karyonet.case import READ_FIELDS, Case, ImageError
 from karyonet.config import PipelineConfig, config_error, load_config
-from karyonet.errors import ConfigError, KaryonetError, StageError
+from karyonet.errors import ConfigError, KaryonetError, StageError, WeightsError
 from karyonet.report import Provenance, Report
 from karyonet.report.schema import WeightRecord
 from karyonet.stage import Stage
@@ -56,7 +56,11 @@ class Pipeline:
             WeightsError: K3xx, if a weight file is missing or not the one its card describes.
         """
         config = name if isinstance(name, PipelineConfig) else load_config(name, overrides)
-        return cls({key: _build(key, config) for key in config.stages}, config)
+        pipeline = cls({key: _build(key, config) for key in config.stages}, config)
+        for step in pipeline.stages.values():
+            for weight in step.weights:
+                weight.read()  # a file that was changed is said now, not in the middle of a case
+        return pipeline
 
     def __call__(self, case: Case, observe: Observer | None = None) -> Report:
         """Run every stage over a case; a metaphase that fails is named in the report's errors, the others go on."""
@@ -70,10 +74,16 @@ class Pipeline:
         return Report(case, self._provenance(seconds))
 
     def stream(self, cases: Iterable[Case], observe: Observer | None = None) -> Iterator[Report]:
-        """Reports of many cases, one after the other; a case that fails gives a report that says so."""
+        """Reports of many cases, one after the other; a case that fails gives a report that says so.
+
+        Raises:
+            ConfigError, WeightsError: as they come, since no case could do better.
+        """
         for case in cases:
             try:
                 yield self(case, observe)
+            except (ConfigError, WeightsError):
+                raise
             except KaryonetError as error:
                 yield self._failed(case, error)
             except Exception as fault:  # one case must not stop the others

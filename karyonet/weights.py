@@ -91,6 +91,18 @@ class WeightFile:
     sha256: str
     card: ModelCard
 
+    def read(self) -> bytes:
+        """The bytes of the file, which are those that its card describes.
+
+        Raises:
+            WeightsError: K302 if they are not.
+        """
+        content = self.path.read_bytes()
+        actual = hashlib.sha256(content).hexdigest()
+        if actual != self.sha256:
+            raise WeightsError("K302", path=self.path, actual=actual, expected=self.sha256)
+        return content
+
 
 def find(stage: str, name_or_path: str | Path) -> WeightFile:
     """Find a weight file and read its card.
@@ -130,10 +142,7 @@ def load_tensors(weight: WeightFile) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    content = weight.path.read_bytes()
-    actual = hashlib.sha256(content).hexdigest()
-    if actual != weight.sha256:
-        raise WeightsError("K302", path=weight.path, actual=actual, expected=weight.sha256)
+    content = weight.read()
     try:
         tensors = load(content)
     except SafetensorError as fault:

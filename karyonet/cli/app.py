@@ -7,7 +7,7 @@ import sys
 import typer
 
 from karyonet import __version__
-from karyonet.cli import config, evaluate, models, run, schema, simulate, stages, train
+from karyonet.cli import config, evaluate, iscn, models, run, schema, simulate, stages, train
 
 app = typer.Typer(
     name="karyonet",
@@ -23,6 +23,7 @@ app.command("simulate")(simulate.simulate)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(train.app, name="train")
 app.add_typer(config.app, name="config")
+app.add_typer(iscn.app, name="iscn")
 app.command("stages")(stages.stages)
 app.command("models")(models.models)
 app.command("schema")(schema.schema)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from karyonet.weights import find
 
 CONFIG = """
 stages:
@@ -131,3 +134,20 @@ def test_a_blank_field_is_undetermined_with_a_reason(tmp_path: Path, config: Pat
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["karyotype"]["outcome"] == report["metaphases"][0]["outcome"] == "undetermined"
     assert "K121" in report["karyotype"]["reasons"][0]
+
+
+def test_changed_weights_are_2_and_nothing_is_written(tmp_path: Path) -> None:
+    shipped = find("classification", "gband")
+    for path in (shipped.path, shipped.path.with_suffix(".json")):
+        shutil.copy(path, tmp_path / path.name)
+    changed = tmp_path / shipped.path.name
+    with changed.open("r+b") as file:
+        file.seek(-1, 2)
+        last = file.read(1)
+        file.seek(-1, 2)
+        file.write(bytes([last[0] ^ 1]))
+    option = f"stages.classification.weights={changed}"
+    result = karyonet("run", rods(tmp_path / "a.png"), "--set", option, "--out", tmp_path / "out", cwd=tmp_path)
+    assert result.returncode == 2
+    assert one_sentence(result.stderr, "K302"), result.stderr
+    assert not (tmp_path / "out").exists()
