@@ -96,6 +96,8 @@ def _in_order(body: Rearrangement) -> Rearrangement:
     if isinstance(body, Inversion | Deletion) and body.breakpoints and _reversed(body.breakpoints[0]):
         return replace(body, breakpoints=(body.breakpoints[0][::-1],))
     ranks = [_RANK[chromosome.name] for chromosome in body.chromosomes]
+    if body.modifier == "psu":
+        return body  # the chromosome whose centromere is active comes first, whatever its number
     pair = len(ranks) == 2 and isinstance(body, Translocation | Dicentric | Robertsonian | Derivative)
     if not (pair or isinstance(body, Translocation)) or len(set(ranks)) < len(ranks) or _RANK["?"] in ranks:
         return body

@@ -12,6 +12,7 @@ from karyonet.iscn.structural import (
     Derivative,
     Isochromosome,
     Rearrangement,
+    Recombinant,
     Ring,
     Robertsonian,
     TelomericAssociation,
@@ -40,6 +41,8 @@ def check_structure(change: Change, described: set[tuple[str, tuple[str, ...]]],
         yield from _bands(part, text)
         yield from _breakpoints_given(part, text, described)
         yield from _kind(part, text)
+        if any(chromosome.arm for chromosome in part.chromosomes) and not isinstance(body, Recombinant):
+            yield warning(f"{text}: an arm stands with the breakpoint, not with the chromosome: i(17)(q10), not i(17q)")
     if isinstance(body, Derivative):
         yield from _events_touch(body, text)
 

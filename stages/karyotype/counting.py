@@ -93,7 +93,7 @@ def read_case(readings: Sequence[Reading]) -> tuple[Karyotype, tuple[Finding, ..
     clonal = {key for key, ids in shown.items() if len(ids) >= MINIMUM_METAPHASES["gain" if key[1] > 0 else "loss"]}
     findings = tuple(
         _finding(label, sign, ids, len(certain), (label, sign) in clonal)
-        for (label, sign), ids in sorted(shown.items(), key=lambda item: LABELS.index(item[0][0]))
+        for (label, sign), ids in sorted(shown.items(), key=lambda i: (i[0] not in clonal, LABELS.index(i[0][0])))
     )
     return _decide(certain, clonal), findings
 

@@ -84,7 +84,7 @@ def test_a_metaphase_is_read_without_its_random_change() -> None:
     karyotype, findings = read_case(readings)
     assert karyotype.iscn == "47,XY,+21"
     assert karyotype.clones[0].metaphases == ("m1", "m2", "m3")
-    assert [(f.iscn, f.clonal) for f in findings] == [("-5", False), ("+21", True)]
+    assert [(f.iscn, f.clonal) for f in findings] == [("+21", True), ("-5", False)]  # clonal first
 
 
 def test_an_abnormal_clone_of_one_metaphase_is_not_written() -> None:
