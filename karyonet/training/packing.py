@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
 from rich.progress import track
-from scipy.optimize import linear_sum_assignment
 
 from karyonet.case import Case, Chromosome
 from karyonet.data.metaphases import AnnotatedMetaphase, read_metaphases
 from karyonet.data.strips import AnnotatedCell, chromosome_regions, read_strips
-from karyonet.geometry.region import box_iou
+from karyonet.evaluation.matching import match_boxes
 from karyonet.geometry.straighten import straighten
 from karyonet.training.strip_pack import (
     LabelledStrip,
@@ -96,7 +94,7 @@ def pack_metaphases_dataset(
 ) -> Packed:
     """Pack a data set of format ``metaphases``: what a pipeline finds, with the labels of the boxes that it matches.
 
-    Found and annotated boxes are matched one to one for the largest sum of intersections over union.
+    Found and annotated boxes are matched one to one (:func:`karyonet.evaluation.matching.match_boxes`).
 
     Args:
         directory: laid out as :mod:`karyonet.data.metaphases` says.
@@ -112,17 +110,6 @@ def pack_metaphases_dataset(
     images = read_metaphases(directory, split=split, limit=limit)
     work = partial(_pack_metaphase, pipeline=pipeline, source=Path(directory).name, min_iou=min_iou)
     return _gather(work, images, processes)
-
-
-def match_boxes(
-    found: Iterable[tuple[int, int, int, int]], annotated: Iterable[tuple[int, int, int, int]], min_iou: float
-) -> list[tuple[int, int]]:
-    """Pairs (index found, index annotated) of boxes that show the same object, each box at most once."""
-    overlap = box_iou(np.array(list(found), dtype=float), np.array(list(annotated), dtype=float))
-    rows, columns = linear_sum_assignment(np.where(overlap >= min_iou, overlap, 0.0), maximize=True)
-    return [
-        (int(row), int(column)) for row, column in zip(rows, columns, strict=True) if overlap[row, column] >= min_iou
-    ]
 
 
 def _pack_annotated_cell(cell: AnnotatedCell, source: str, upright: bool) -> tuple[StripPack, int]:
@@ -144,7 +131,8 @@ def _pack_metaphase(
         raise RuntimeError(case.errors[0].message if case.errors else "no metaphase came out of the pipeline")
     found: list[Chromosome] = [c for c in case.metaphases[0].chromosomes if c.strip is not None]
     images = [c.strip.optical_density for c in found if c.strip is not None]
-    matches = match_boxes((c.region.bbox for c in found), (c.bbox for c in annotated.chromosomes), min_iou)
+    boxes, annotated_boxes = [c.region.bbox for c in found], [c.bbox for c in annotated.chromosomes]
+    matches = match_boxes(boxes, annotated_boxes, min_iou).pairs.tolist()
     pack = pack_cell(
         [LabelledStrip(images[row], annotated.chromosomes[column].label) for row, column in matches],
         case=annotated.case,

@@ -9,17 +9,7 @@ from PIL import Image
 
 from karyonet.case import LABELS, Case, Chromosome, Metaphase, Strip
 from karyonet.geometry.region import Region
-from karyonet.training.packing import match_boxes, pack_metaphases_dataset, pack_strips_dataset
-
-
-def test_boxes_match_one_to_one() -> None:
-    annotated = [(0, 0, 10, 10), (20, 0, 30, 10)]
-    found = [(0, 0, 10, 9), (0, 1, 10, 10), (20, 0, 30, 10), (50, 50, 60, 60)]
-    matches = match_boxes(found, annotated, 0.7)
-    assert sorted(column for _, column in matches) == [0, 1]
-    assert (2, 1) in matches and len(matches) == 2
-    assert match_boxes([(0, 0, 10, 3)], annotated, 0.7) == []
-    assert match_boxes([], annotated, 0.7) == []
+from karyonet.training.packing import pack_metaphases_dataset, pack_strips_dataset
 
 
 @dataclass(frozen=True)
