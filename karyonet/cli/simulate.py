@@ -36,7 +36,7 @@ def simulate(
     """
     from karyonet.simulate import simulate as draw
 
-    case = draw(karyotype, seed, band_level, crowding, style.value, metaphases, bit_depth=bit_depth)
+    case = draw(karyotype, seed, band_level, crowding, style.value, metaphases, bit_depth=bit_depth, progress=not quiet)
     folder = case.save(out)
     if not quiet:
         for number, metaphase in enumerate(case.metaphases, 1):

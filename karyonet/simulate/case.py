@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 
 from karyonet.errors import ArrayError
 from karyonet.ideogram import LEVELS
@@ -61,6 +63,7 @@ def simulate(
     *,
     shape: tuple[int, int] = (800, 800),
     bit_depth: int = 8,
+    progress: bool = False,
 ) -> SimulatedCase:
     """Draw metaphases of a karyotype; clones share them by their stated cell counts.
 
@@ -75,6 +78,7 @@ def simulate(
         metaphases: how many.
         shape: height and width in pixels; an image grows if its chromosomes do not find room.
         bit_depth: 8 or 16.
+        progress: show a progress bar on a terminal.
 
     Raises:
         IscnError: K601–K606 if the karyotype cannot be read, contradicts itself or cannot be drawn.
@@ -85,7 +89,8 @@ def simulate(
     text = karyotype.strip() if isinstance(karyotype, str) else "/".join(clone.iscn for clone in clones)
     person = _person(seed)
     drawn = []
-    for number, clone in enumerate(clones_of_metaphases(clones, metaphases)):
+    turns = clones_of_metaphases(clones, metaphases)
+    for number, clone in enumerate(track(turns, "drawing", console=Console(stderr=True), disable=not progress)):
         chromosomes = clones[clone].chromosomes
         drawn.append(
             draw_metaphase(
