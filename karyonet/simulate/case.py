@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +91,8 @@ def simulate(
     person = _person(seed)
     drawn = []
     turns = clones_of_metaphases(clones, metaphases)
-    for number, clone in enumerate(track(turns, "drawing", console=Console(stderr=True), disable=not progress)):
+    quiet = not (progress and sys.stderr.isatty())
+    for number, clone in enumerate(track(turns, "drawing", console=Console(stderr=True), disable=quiet)):
         chromosomes = clones[clone].chromosomes
         drawn.append(
             draw_metaphase(
