@@ -31,7 +31,11 @@ class Span:
 
     def __post_init__(self) -> None:
         if not 0 <= self.low <= self.high:
-            raise IscnError("K602", reason="a range runs from the smaller to the larger number", example="45~48")
+            raise IscnError(
+                "K602", reason="a range runs from the smaller to the larger number", example="45~47,XX,-7[3],+8[2][cp5]"
+            )
+        if self.high > 99_999:
+            raise IscnError("K602", reason="the number is larger than any count of cells", example="46,XX[20]")
 
     @classmethod
     def of(cls, number: int) -> Span:
@@ -137,7 +141,7 @@ class Change:
                 "K602", reason=f"{self.constitutional} does not mean constitutional", example="48,XX,+8,+21c"
             )
         if self.cells is not None and self.cells.composite:
-            raise IscnError("K602", reason="cp belongs to the clone, not to a change", example="46,XX,+8[2],-7[3][cp5]")
+            raise IscnError("K602", reason="cp belongs to the clone, not to a change", example="46,XX,-7[3],+8[2][cp5]")
 
     @property
     def delta_sign(self) -> int:
@@ -155,7 +159,9 @@ class Relation:
 
     def __post_init__(self) -> None:
         if self.kind not in ("idem", "sl", "sdl") or (self.kind == "idem" and self.index is not None):
-            raise IscnError("K602", reason=f"{self.kind} refers to no clone", example="46,XX,+8,-7[5]/47,idem,+9[4]")
+            raise IscnError("K602", reason=f"{self.kind} refers to no clone", example="47,XX,+8[5]/48,idem,+9[4]")
+        if not 1 <= (self.copies or 1) <= 99:
+            raise IscnError("K602", reason=f"{self.kind} is taken 1 to 99 times", example="47,XX,+8[6]/94,idemx2[4]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +194,17 @@ class Clone:
             raise IscnError("K602", reason=f"{self.sex} are no sex chromosomes", example="46,XX")
         if self.sex and self.relation is not None:
             raise IscnError(
-                "K602", reason="idem, sl and sdl stand in place of the sex chromosomes", example="47,idem,+9"
+                "K602",
+                reason="idem, sl and sdl stand in place of the sex chromosomes",
+                example="47,XX,+8[5]/48,idem,+9[4]",
             )
         if not self.sex and self.relation is None and not (self.changes and _names_sex_chromosome(self.changes[0])):
             raise IscnError("K602", reason="the sex chromosomes are missing", example="47,XY,+21")
         if self.sex_constitutional and self.sex in ("", "?"):
             raise IscnError("K602", reason="c needs the sex chromosomes before it", example="48,XXYc,+X")
-        if self.cells is None and self.changes and not self.incomplete and self.changes[-1].cells is not None:
+        if self.cells is None and not self.incomplete and any(change.cells is not None for change in self.changes):
             raise IscnError(
-                "K602", reason="the clone's own number of cells is missing", example="46,XX,+8[2],-7[3][cp5]"
+                "K602", reason="the clone's own number of cells is missing", example="46,XX,-7[3],+8[2][cp5]"
             )
         if self.ploidy is not None and not 1 <= self.ploidy <= 9:
             raise IscnError("K602", reason=f"<{self.ploidy}n> is no ploidy", example="69<3n>,XXY")

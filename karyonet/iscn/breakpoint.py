@@ -49,7 +49,7 @@ class Breakpoint:
         bare = not (self.band or self.doubtful or self.until)
         if (self.arm == "" and bare) or (self.arm == "cen" and not self.band):
             pass
-        elif self.arm not in ("p", "q") or not re.fullmatch(rf"(?:ter|{BAND})?", self.band):
+        elif self.arm not in ("p", "q") or not re.fullmatch(rf"(?:ter|{BAND})?", self.band, re.ASCII):
             raise IscnError("K602", reason=f"{self.arm}{self.band} is no band", example="46,XX,del(5)(q13q33)")
         end = self.until
         if end and (

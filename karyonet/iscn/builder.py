@@ -108,7 +108,7 @@ class TreeBuilder(Transformer[Token, Karyotype]):
             if too_many := item.sizes[isinstance(item.node, Change) :]:
                 reason = "brackets with cells stand once, behind a change or at the end of the clone"
                 raise MisplacedError(
-                    too_many[0].start, IscnError("K602", reason=reason, example="47,XX,+8[2],-7[3][cp5]")
+                    too_many[0].start, IscnError("K602", reason=reason, example="46,XX,-7[3],+8[2][cp5]")
                 )
         sex = first.node if isinstance(first.node, Sex) else Sex("", "")
         with placed(first.start):
@@ -127,9 +127,13 @@ class TreeBuilder(Transformer[Token, Karyotype]):
         return Item(at(text), Sex(str(text), str(constitutional or "")), sizes)
 
     def relation(self, text: Token, copies: Token | None, *sizes: Placed[Cells]) -> Item:
+        if copies and "~" in copies:
+            reason = f"{text} is taken a definite number of times"
+            raise MisplacedError(at(copies), IscnError("K602", reason=reason, example="47,XX,+8[6]/94,idemx2[4]"))
         kind = text.rstrip("0123456789")
         index = int(text[len(kind) :]) if len(kind) < len(text) else None
-        return Item(at(text), Relation(kind, index, int(copies[1:]) if copies else None), sizes)
+        with placed(at(text)):
+            return Item(at(text), Relation(kind, index, int(copies[1:]) if copies else None), sizes)
 
     def incomplete(self, text: Token, *sizes: Placed[Cells]) -> Item:
         return Item(at(text), None, sizes)

@@ -30,12 +30,14 @@ def canonical(karyotype: Karyotype) -> Karyotype:
 
 
 def is_normal(clone: Clone) -> bool:
-    """Whether a clone has no change but normal variants."""
-    return (
-        clone.sex in ("XX", "XY", "U")
-        and clone.count.low == clone.count.high == 46
-        and all(isinstance(change.body, Heteromorphism) for change in clone.changes)
-    )
+    """Whether a clone has no change but normal variants and those that the patient was born with (``c``)."""
+    own = [change for change in clone.changes if change.constitutional == "c"]
+    variants = [change for change in clone.changes if isinstance(change.body, Heteromorphism)]
+    if clone.relation is not None or not set(clone.changes) <= {*own, *variants}:
+        return False
+    if own or clone.sex_constitutional == "c":
+        return True
+    return clone.sex in ("XX", "XY", "U") and clone.count.low == clone.count.high == 46
 
 
 def order_of(change: Change) -> tuple[int, int, str]:
@@ -68,6 +70,8 @@ def _merge_exchanged(clone: Clone) -> Clone:
     for change in clone.changes:
         body = change.body
         if not isinstance(body, Rearrangement) or change.sign != "+" or len(body.chromosomes) > 1 or change.copies:
+            continue
+        if body.chromosomes[0].name == "?":
             continue
         loss = Change(WholeChromosome(body.chromosomes[0].name), "-")
         # Two pieces of one chromosome (fission) are a true gain.

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from karyonet.iscn.ast import Change, Clone, DoubleMinutes, Heteromorphism, Karyotype
+from karyonet.iscn.ast import Cells, Change, Clone, DoubleMinutes, Heteromorphism, Karyotype, Span
 from karyonet.iscn.canonical import write_key
 from karyonet.iscn.counting import base_of, ploidy_of, replaced
 from karyonet.iscn.problem import Problem, error, warning
@@ -18,6 +18,8 @@ from karyonet.iscn.writer import write_change, write_clone
 
 MINIMUM_CELLS = {"gain": 2, "structural change": 2, "loss": 3}
 """The clonality rule: the same gain or structural change in two cells, the same loss in three."""
+
+_ONE_CELL = Cells(Span.of(1))  # to compare clones whatever their size
 
 
 def check_clones(karyotype: Karyotype) -> Iterator[Problem]:
@@ -48,8 +50,10 @@ def _sizes(clones: Sequence[Clone]) -> Iterator[Problem]:
             yield error(f"{write_clone(clone)}: a clone has at least one cell")
         if clone.cells is not None and clone.cells.composite and clone.cells.count.high == 1:
             yield warning(f"{write_clone(clone)}: a composite of one cell is no composite")
-        if any(replace(clone, cells=None) == replace(other, cells=None) for other in clones[:number]):
+        if any(replace(clone, cells=_ONE_CELL) == replace(other, cells=_ONE_CELL) for other in clones[:number]):
             yield error(f"{write_clone(clone)} is written twice; add the cells up")
+        if any(change.cells for change in clone.changes) and not (clone.cells and clone.cells.composite):
+            yield warning(f"{write_clone(clone)}: cells are counted for each change in composite clones only, [cp10]")
         for change in clone.changes:
             if change.cells and clone.cells and change.cells.count.low > clone.cells.count.high:
                 cells = clone.cells.count.high

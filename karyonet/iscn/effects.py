@@ -149,10 +149,12 @@ def _name(point: Breakpoint) -> str:
 def _place(name: str) -> float:
     """A number that grows from the end of the short arm to that of the long one, enough to put two bands in order."""
     ends = {"pter": -100.0, "qter": 100.0, "cen": 0.0}
+    if name in ends:
+        return ends[name]
     digits = name[1:].replace("?", "0")
     region_alone = len(digits) == 1  # q3 is a region: bands q31 and on
     number = float(digits or 0) * (10 if region_alone else 1)
-    return ends.get(name, -number if name.startswith("p") else number)
+    return -number if name.startswith("p") else number
 
 
 def _other_arm(chromosome: str, point: Breakpoint) -> Segment:

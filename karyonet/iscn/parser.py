@@ -40,6 +40,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "_LEFT_BRACKET": ("cells such as [20]", "47,XY,+21[10]/46,XY[10]"),
     "_SLASH": ("/ with the next clone", "mos 45,X[3]/46,XX[17]"),
     "SYMBOL": ("a symbol such as dup or ins", "46,XX,inv dup(1)(q22q25)"),
+    "MARKER": ("mar, r or dmin", "48,XX,+2mar"),
     "$END": ("the end", "46,XX"),
 }
 # Slips that are often made: what stands at the place, what to say about it, and a karyotype that shows it.
@@ -50,7 +51,7 @@ _SLIPS: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (re.compile(r"\.?(ish|arr|nuc|rsa|seq|ogm)"), "FISH and array results are not read, leave them out", "46,XX"),
     (re.compile(r"[xy]+(?=$|[,\[/])"), "sex chromosomes are written in capitals", "46,XY"),
     (re.compile(r"[A-Z]+\("), "symbols are written in small letters", "46,XY,t(9;22)(q34;q11.2)"),
-    (re.compile(r"(?<=^\d\d)-"), "a range is written with ~", "45~48,XX,+8[2],-7[3][cp5]"),
+    (re.compile(r"(?<=^\d\d)-"), "a range is written with ~", "45~47,XX,-7[3],+8[2][cp5]"),
 )
 
 
@@ -89,7 +90,7 @@ def _parser() -> Lark:
     from karyonet.iscn.builder import TreeBuilder
 
     grammar = files("karyonet.iscn").joinpath("grammar.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", transformer=TreeBuilder(), maybe_placeholders=True)
+    return Lark(grammar, parser="lalr", transformer=TreeBuilder(), maybe_placeholders=True, g_regex_flags=re.ASCII)
 
 
 def _unexpected(text: str, error: UnexpectedInput) -> IscnError:
@@ -105,7 +106,7 @@ def _unexpected(text: str, error: UnexpectedInput) -> IscnError:
         if slip.match(text, start):
             return IscnError("K602", text, start + 1, reason=reason, example=example)
     words = [_BEGINNINGS[name] for name in _BEGINNINGS if name in names][:1]
-    words = words or [_WORDS[name] for name in _WORDS if name in names][:3]
+    words = words or [_WORDS[name] for name in _WORDS if name in names][:3] or [("something else", "46,XX")]
     expected = " or ".join(dict.fromkeys(word for word, _ in words))
     found = repr(text[start]) if start < len(text) else "the end"
     return IscnError("K601", text, start + 1, expected=expected, found=found, example=words[0][1])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
+import numpy as np
 from pydantic import Field
 
-from karyonet.case import Case, Cluster, Metaphase, Quality
+from karyonet.case import Case, Chromosome, Cluster, Metaphase, Quality
 from karyonet.stage import Stage, StageOptions
 
 from .counting import Reading, read_case, read_metaphase
@@ -20,7 +22,7 @@ class CountAndSex(Stage):
     """
 
     summary = "Counts, sex chromosomes, clones and the ISCN karyotype"
-    requires = frozenset({"metaphase.chromosomes", "chromosome.label", "chromosome.review"})
+    requires = frozenset({"metaphase.chromosomes", "chromosome.region", "chromosome.label", "chromosome.review"})
     assigns = frozenset(
         {
             "metaphase.count",
@@ -36,15 +38,19 @@ class CountAndSex(Stage):
     class Options(StageOptions):
         max_changes: int = Field(2, ge=0, description="gains and losses in a metaphase that are still believed")
         max_doubtful: float = Field(0.3, ge=0, le=1, description="share of chromosomes under review still accepted")
+        smallest: float = Field(
+            0.26, ge=0, lt=1, description="smaller objects are not counted; area relative to the median chromosome"
+        )
 
     def __call__(self, case: Case) -> Case:
-        readings = {metaphase.id: self._read(metaphase) for metaphase in case.metaphases}
-        case = case.map_metaphases(lambda m: _with_reading(m, readings[m.id]), stage="karyotype")
+        small = {m.id: small_objects(m.chromosomes, self.options.smallest) for m in case.metaphases}
+        readings = {m.id: self._read(m, small[m.id]) for m in case.metaphases}
+        case = case.map_metaphases(lambda m: _with_reading(m, readings[m.id], small[m.id]), stage="karyotype")
         karyotype, findings = read_case(list(readings.values()))
         return replace(case, karyotype=karyotype, findings=findings)
 
-    def _read(self, metaphase: Metaphase) -> Reading:
-        named = [c for c in metaphase.chromosomes if c.label is not None]
+    def _read(self, metaphase: Metaphase, small: Set[str]) -> Reading:
+        named = [c for c in metaphase.chromosomes if c.label is not None and c.id not in small]
         return read_metaphase(
             metaphase.id,
             [c.label for c in named if c.label is not None],
@@ -55,26 +61,42 @@ class CountAndSex(Stage):
         )
 
 
-def _with_reading(metaphase: Metaphase, reading: Reading) -> Metaphase:
+def small_objects(chromosomes: Sequence[Chromosome], smallest: float) -> frozenset[str]:
+    """Ids of the objects whose area is below ``smallest`` times the median area: debris, or a small marker.
+
+    Chromosomes 21, 22 and Y have 0.30 of the median or more in metaphases of the training split; debris that passed
+    the segmentation has mostly less. Such objects stay in the report, under review, but make no trisomy.
+    """
+    areas = [chromosome.region.area for chromosome in chromosomes]
+    limit = smallest * float(np.median(areas)) if areas else 0.0
+    return frozenset(c.id for c, area in zip(chromosomes, areas, strict=True) if area < limit)
+
+
+def _with_reading(metaphase: Metaphase, reading: Reading, small: Set[str]) -> Metaphase:
+    chromosomes = tuple(replace(c, review=c.review or c.id in small) for c in metaphase.chromosomes)
     return replace(
         metaphase,
+        chromosomes=chromosomes,
         count=sum(reading.copies.values()),
         iscn=reading.iscn,
         outcome=reading.outcome,
         reasons=reading.reasons,
-        quality=_quality(metaphase),
+        quality=_quality(metaphase, small),
     )
 
 
-def _quality(metaphase: Metaphase) -> Quality:
+def _quality(metaphase: Metaphase, small: Set[str]) -> Quality:
     """Share of a full set of 46 that was found in components of its own and needs no review."""
     clusters: dict[str, Cluster] = {cluster.id: cluster for cluster in metaphase.clusters}
-    crowded = [c for c in metaphase.chromosomes if c.cluster in clusters and clusters[c.cluster].type != "instance"]
-    doubtful = [c for c in metaphase.chromosomes if c.review]
-    sound = len(metaphase.chromosomes) - len({c.id for c in crowded} | {c.id for c in doubtful})
+    counted = [c for c in metaphase.chromosomes if c.id not in small]
+    crowded = [c for c in counted if c.cluster in clusters and clusters[c.cluster].type != "instance"]
+    doubtful = [c for c in counted if c.review]
+    sound = len(counted) - len({c.id for c in crowded} | {c.id for c in doubtful})
     flags = []
-    if len(metaphase.chromosomes) != 46:
-        flags.append(f"{len(metaphase.chromosomes)} chromosomes")
+    if len(counted) != 46:
+        flags.append(f"{len(counted)} chromosomes")
+    if small:
+        flags.append(f"{len(small)} small objects not counted (debris or marker)")
     if crowded:
         flags.append(f"{len(crowded)} chromosomes in clusters")
     if doubtful:

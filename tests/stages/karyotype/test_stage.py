@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -49,3 +50,23 @@ def test_an_empty_case_is_undetermined() -> None:
     karyotype = CountAndSex()(Case("case")).karyotype
     assert karyotype is not None
     assert (karyotype.outcome, karyotype.reasons) == ("undetermined", ("no metaphase could be used",))
+
+
+def test_an_object_too_small_for_a_chromosome_makes_no_trisomy() -> None:
+    whole = Region.from_mask(np.ones((10, 10), dtype=bool))
+    speck = Region.from_mask(np.ones((4, 5), dtype=bool))
+    metaphases = tuple(
+        replace(
+            m,
+            chromosomes=tuple(
+                replace(c, region=speck if number == 46 else whole) for number, c in enumerate(m.chromosomes)
+            ),
+        )
+        for m in (metaphase(1, [*MALE, "21"]), metaphase(2, [*MALE, "21"]))
+    )
+    case = CountAndSex()(Case("case", metaphases))
+    assert str(case.karyotype) == "46,XY"
+    assert [m.count for m in case.metaphases] == [46, 46]
+    assert case.metaphases[0].chromosomes[46].review
+    assert "1 small objects not counted (debris or marker)" in case.metaphases[0].quality.flags  # type: ignore[union-attr]
+    assert str(CountAndSex(smallest=0)(Case("case", metaphases)).karyotype) == "47,XY,+21"
