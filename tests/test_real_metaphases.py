@@ -41,7 +41,9 @@ def test_most_chromosomes_are_found_and_named(report: Report, annotated: list[An
 
 def test_every_chromosome_has_what_the_report_needs(report: Report) -> None:
     for metaphase in report.metaphases:
-        assert metaphase.count == len(metaphase.chromosomes)
+        assert metaphase.count is not None
+        left_out = len(metaphase.chromosomes) - metaphase.count
+        assert 0 <= left_out <= sum(chromosome.review for chromosome in metaphase.chromosomes)
         for chromosome in metaphase.chromosomes:
             assert chromosome.strip is not None
             assert chromosome.p_arm_up is not None
