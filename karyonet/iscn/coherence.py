@@ -10,7 +10,7 @@ from karyonet.errors import IscnError
 from karyonet.iscn.ast import Change, Clone, Heteromorphism, Karyotype, Marker, Span, WholeChromosome
 from karyonet.iscn.canonical import STEPS, canonical, write_key
 from karyonet.iscn.clone_checks import check_clones
-from karyonet.iscn.counting import Bounds, expected_count, ploidy_of, replaced, states_sex_before
+from karyonet.iscn.counting import Bounds, agrees, expected_count, ploidy_of, replaced, states_sex_before
 from karyonet.iscn.problem import Problem, error, warning
 from karyonet.iscn.structural import (
     Rearrangement,
@@ -84,17 +84,7 @@ def _contradicted_count(clones: Sequence[Clone], number: int) -> Bounds | None:
     """What the parts make, where it is not what is stated."""
     clone = clones[number]
     expected = expected_count(clones, number, ploidy_of(clones, number))
-    # Hyperdiploid and hypodiploid clones may be written from two sets however far their count lies.
-    diploid = expected if clone.ploidy else expected_count(clones, number, 2)
-    if expected is None or diploid is None or _agree(clone, expected) or _agree(clone, diploid):
-        return None
-    return expected
-
-
-def _agree(clone: Clone, expected: Bounds) -> bool:
-    if clone.cells is not None and clone.cells.composite and clone.count.low < clone.count.high:
-        return expected.low <= clone.count.low and clone.count.high <= expected.high
-    return clone.count.low <= expected.high and expected.low <= clone.count.high
+    return None if expected is None or agrees(clone, expected) else expected
 
 
 def _check_sex(karyotype: Karyotype, clones: Sequence[Clone], number: int) -> Iterator[Problem]:

@@ -57,14 +57,18 @@ def base_of(clones: Sequence[Clone], number: int) -> int | None:
 
 
 def ploidy_of(clones: Sequence[Clone], number: int) -> int:
-    """The ploidy that is stated, otherwise the nearest one to the count (2 for 35 to 57, 3 for 58 to 80, …)."""
+    """The ploidy that is stated, otherwise the nearest one to the count (2 for 35 to 57, 3 for 58 to 80, …).
+
+    Hyperdiploid and hypodiploid clones may be written from two sets however far their count lies: 2 where that fits.
+    """
     clone = clones[number]
     if clone.ploidy is not None:
         return clone.ploidy
     base = base_of(clones, number)
     if base is not None and clone.relation is not None:
         return ploidy_of(clones, base) * (clone.relation.copies or 1)
-    return max(1, round(clone.count.low / 23))
+    diploid = expected_count(clones, number, 2)
+    return 2 if diploid is not None and agrees(clone, diploid) else max(1, round(clone.count.low / 23))
 
 
 def contribution(change: Change, sex_before: bool) -> Bounds:
@@ -130,6 +134,13 @@ def expected_count(clones: Sequence[Clone], number: int, ploidy: int) -> Bounds 
     if clone.cells is not None and clone.cells.composite:
         parts = [Bounds(min(part.low, 0), max(part.high, 0)) for part in parts]
     return sum(parts, start)
+
+
+def agrees(clone: Clone, expected: Bounds) -> bool:
+    """Whether the stated count is what the parts make; ranges of single cells must meet, those of composites fit in."""
+    if clone.cells is not None and clone.cells.composite and clone.count.low < clone.count.high:
+        return expected.low <= clone.count.low and clone.count.high <= expected.high
+    return clone.count.low <= expected.high and expected.low <= clone.count.high
 
 
 def states_sex_before(clone: Clone) -> bool:

@@ -49,7 +49,7 @@ _SLIPS: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (re.compile(r"\s"), "no blank stands here", "47,XY,+21"),
     (re.compile(r":|->|→"), "the detailed form is not read, write the short one", "46,XX,del(5)(q13)"),
     (re.compile(r"\.?(ish|arr|nuc|rsa|seq|ogm)"), "FISH and array results are not read, leave them out", "46,XX"),
-    (re.compile(r"[xy]+(?=$|[,\[/])"), "sex chromosomes are written in capitals", "46,XY"),
+    (re.compile(r"(?<=[\d>],)[xy]+(?=$|[,\[/])"), "sex chromosomes are written in capitals", "46,XY"),
     (re.compile(r"[A-Z]+\("), "symbols are written in small letters", "46,XY,t(9;22)(q34;q11.2)"),
     (re.compile(r"(?<=^\d\d)-"), "a range is written with ~", "45~47,XX,-7[3],+8[2][cp5]"),
 )
