@@ -15,7 +15,7 @@ import difflib
 from abc import ABC, abstractmethod
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -23,6 +23,9 @@ from karyonet.case import FIELDS, Case, Metaphase
 from karyonet.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from karyonet.geometry.region import BoundingBox, Region
     from karyonet.weights import WeightFile
 
 GROUP = "karyonet.stages"
@@ -86,6 +89,19 @@ class MetaphaseStage(Stage):
 
     def __call__(self, case: Case) -> Case:
         return case.map_metaphases(self.process, stage=type(self).__name__)
+
+
+@runtime_checkable
+class BoxSegmenter(Protocol):
+    """What a segmentation stage may offer besides: the chromosomes in boxes that a person has drawn."""
+
+    def regions_in_boxes(self, metaphase: Metaphase, boxes: Sequence[BoundingBox]) -> list[Region]:
+        """One region a box, of a metaphase whose ``foreground`` the stage has filled.
+
+        Args:
+            metaphase: as the stage left it.
+            boxes: ``(xmin, ymin, xmax, ymax)`` in pixels, best those of all its chromosomes.
+        """
 
 
 @cache

@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from rich.progress import track
 
 from karyonet.case import Case, Chromosome
 from karyonet.data.metaphases import AnnotatedMetaphase, read_metaphases
 from karyonet.data.strips import AnnotatedCell, chromosome_regions, read_strips
-from karyonet.evaluation.matching import match_boxes
+from karyonet.errors import DataError
 from karyonet.geometry.straighten import straighten
-from karyonet.training.strip_pack import (
-    LabelledStrip,
-    StripPack,
-    concatenate,
-    median_strip_length,
-    pack_cell,
-    typical_density,
-)
+from karyonet.stage import Stage
+from karyonet.training.cutouts import CutoutPack, concatenate_cutouts, pack_cutouts
+from karyonet.training.strip_pack import LabelledStrip, StripPack, concatenate, pack_cell
 
 Item = TypeVar("Item")
 
 
-class PipelineResult(Protocol):
-    """What a pipeline returns: anything that holds the processed case."""
-
-    @property
-    def case(self) -> Case: ...
-
-
-PipelineLike = Callable[[Case], PipelineResult]
+Straightener = Callable[[AnnotatedMetaphase], Sequence[Chromosome]]
+"""From an annotated metaphase to its chromosomes with their strips, in the order of the annotations."""
 
 
 @dataclass(frozen=True)
@@ -85,22 +74,19 @@ def pack_strips_dataset(
 
 def pack_metaphases_dataset(
     directory: str | Path,
-    pipeline: PipelineLike,
+    straightened: Straightener,
     split: str | None = None,
     *,
-    min_iou: float = 0.7,
     processes: int = 1,
     limit: int | None = None,
 ) -> Packed:
-    """Pack a data set of format ``metaphases``: what a pipeline finds, with the labels of the boxes that it matches.
-
-    Found and annotated boxes are matched one to one (:func:`karyonet.evaluation.matching.match_boxes`).
+    """Pack a data set of format ``metaphases``: the chromosomes in the annotated boxes.
 
     Args:
         directory: laid out as :mod:`karyonet.data.metaphases` says.
-        pipeline: finds and straightens chromosomes; picklable if ``processes`` is more than 1.
+        straightened: such as :meth:`karyonet.evaluation.annotated.StageClassifier.chromosomes`; picklable if
+            ``processes`` is more than 1.
         split: only this split.
-        min_iou: least overlap of a match.
         processes: how many images are worked on at a time.
         limit: whole cases until there are at least so many images.
 
@@ -108,8 +94,37 @@ def pack_metaphases_dataset(
         DataError: K4xx if the data set cannot be read.
     """
     images = read_metaphases(directory, split=split, limit=limit)
-    work = partial(_pack_metaphase, pipeline=pipeline, source=Path(directory).name, min_iou=min_iou)
-    return _gather(work, images, processes)
+    return _gather(partial(_pack_metaphase, straightened=straightened, source=Path(directory).name), images, processes)
+
+
+def pack_cutouts_dataset(
+    directory: str | Path,
+    segmentation: Stage,
+    size: float,
+    split: str | None = None,
+    *,
+    limit: int | None = None,
+) -> CutoutPack:
+    """Cut the lone chromosomes out of a data set of format ``metaphases``.
+
+    Args:
+        directory: laid out as :mod:`karyonet.data.metaphases` says.
+        segmentation: fills ``metaphase.foreground``.
+        size: see :func:`karyonet.training.cutouts.pack_cutouts`.
+        split, limit: as above.
+
+    Raises:
+        DataError: K4xx if the data set cannot be read, K405 if no chromosome in it lies alone.
+    """
+    packs: list[CutoutPack] = []
+    for annotated in track(read_metaphases(directory, split=split, limit=limit), "cutting out chromosomes"):
+        case = segmentation(Case.read(annotated.path, case_id=annotated.case))
+        for metaphase in case.metaphases:
+            if metaphase.foreground is not None:
+                packs.append(pack_cutouts(annotated, metaphase.optical_density, metaphase.foreground, size))
+    if not any(len(pack) for pack in packs):
+        raise DataError("K405", path=directory, reason="no annotated chromosome lies alone")
+    return concatenate_cutouts(packs)
 
 
 def _pack_annotated_cell(cell: AnnotatedCell, source: str, upright: bool) -> tuple[StripPack, int]:
@@ -123,26 +138,14 @@ def _pack_annotated_cell(cell: AnnotatedCell, source: str, upright: bool) -> tup
     return pack_cell(strips, case=cell.case, cell=cell.id, split=cell.split or "", source=source), len(strips)
 
 
-def _pack_metaphase(
-    annotated: AnnotatedMetaphase, pipeline: PipelineLike, source: str, min_iou: float
-) -> tuple[StripPack, int]:
-    case = pipeline(Case.read(annotated.path, case_id=annotated.case)).case
-    if not case.metaphases:
-        raise RuntimeError(case.errors[0].message if case.errors else "no metaphase came out of the pipeline")
-    found: list[Chromosome] = [c for c in case.metaphases[0].chromosomes if c.strip is not None]
-    images = [c.strip.optical_density for c in found if c.strip is not None]
-    boxes, annotated_boxes = [c.region.bbox for c in found], [c.bbox for c in annotated.chromosomes]
-    matches = match_boxes(boxes, annotated_boxes, min_iou).pairs.tolist()
-    pack = pack_cell(
-        [LabelledStrip(images[row], annotated.chromosomes[column].label) for row, column in matches],
-        case=annotated.case,
-        cell=annotated.id,
-        split=annotated.split or "",
-        source=source,
-        # Of all strips found, matched or not: that is what a metaphase shows when it is classified.
-        median_length=median_strip_length(images),
-        density=typical_density(images),
-    )
+def _pack_metaphase(annotated: AnnotatedMetaphase, straightened: Straightener, source: str) -> tuple[StripPack, int]:
+    found = [
+        (chromosome.strip.optical_density, truth.label)
+        for chromosome, truth in zip(straightened(annotated), annotated.chromosomes, strict=True)
+        if chromosome.strip is not None
+    ]
+    strips = [LabelledStrip(density, label) for density, label in found]
+    pack = pack_cell(strips, case=annotated.case, cell=annotated.id, split=annotated.split or "", source=source)
     return pack, len(annotated.chromosomes)
 
 

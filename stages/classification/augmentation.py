@@ -1,17 +1,35 @@
-"""Augmentation of a batch of prepared strips at once, in torch: on a CPU core as cheap as loading, on a GPU free.
+"""Augmentation of a batch of prepared strips: an albumentations pipeline, run strip by strip.
 
 Everything happens after the optics, on strips that were straightened and scaled: what varies between laboratories,
-between metaphases, and between a good straightening and a poor one.
+between metaphases, and between a good straightening and a poor one. :func:`pipeline` is the place to add a transform;
+inside it densities are divided by :data:`WHITE`, because the library keeps floating point images within 0–1.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import random
+from typing import Any
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
-from torch.nn import functional as F
+
+from karyonet.case import FloatArray
+
+# Without this, importing the library asks a package index for its newest version.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+import albumentations as A
+import cv2
+from albumentations.augmentations.geometric.distortion import BaseDistortion
+
+WHITE = 4.0
+"""Density that is 1 inside the pipeline; a strip pack holds no denser pixel."""
+BACKGROUND = 0.02 / WHITE
+"""What is less dense is not stained."""
 
 
 class Augmentation(BaseModel):
@@ -47,93 +65,184 @@ class Augmentation(BaseModel):
 
 
 def augment(strips: Tensor, polarity: Tensor, settings: Augmentation, seed: int) -> tuple[Tensor, Tensor]:
-    """Vary a batch.
+    """Vary a batch, each strip in its own way.
 
     Args:
         strips: float32, shape (n, 1, height, width), as the network takes them.
         polarity: int64, shape (n,): 1 short arm at row 0, 0 at the last row, -1 unknown.
         settings: how much.
-        seed: the same seed varies the same batch in the same way.
+        seed: the same seed varies the same batch in the same way; no other random state is read.
 
     Returns:
-        strips and polarity of the same shapes.
+        strips and polarity of the same shapes, on the same device.
     """
-    draw = _Draw(len(strips), strips.device, seed)
-    flipped = draw.chance(settings.flip)
-    grid = _sampling_grid(draw, strips.shape[2], strips.shape[3], flipped, settings)
-    moved = F.grid_sample(strips, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
-    moved = _pieces(draw, moved, settings)
-    turned = torch.where(flipped & (polarity >= 0), 1 - polarity, polarity)
-    return _photometry(draw, moved, settings), turned
+    images = strips[:, 0].cpu().numpy() / np.float32(WHITE)
+    vary = pipeline(settings)
+    # One stream for all transforms: set_random_seed would give each of them the same numbers.
+    vary.set_random_state(np.random.default_rng(seed), random.Random(seed))
+    varied = np.empty_like(images)
+    turned = polarity.tolist()
+    for index, image in enumerate(images):
+        result = vary(image=image, polarity=turned[index], neighbour=images[index - 1])
+        varied[index], turned[index] = result["image"], result["polarity"]
+    varied *= np.float32(WHITE)
+    return torch.from_numpy(varied)[:, None].to(strips.device), polarity.new_tensor(turned)
 
 
-class _Draw:
-    """Random numbers for n strips, from one seed, in the order in which they are asked for."""
+def pipeline(settings: Augmentation) -> A.Compose:
+    """The transforms in their order.
 
-    def __init__(self, count: int, device: torch.device, seed: int) -> None:
-        self.count, self.device = count, device
-        self.generator = torch.Generator().manual_seed(seed)
-        self.on_device = torch.Generator(device).manual_seed(seed)
-
-    def uniform(self, low: float = -1.0, high: float = 1.0) -> Tensor:
-        values = torch.rand(self.count, 1, 1, generator=self.generator)
-        return (low + (high - low) * values).to(self.device)
-
-    def chance(self, probability: float) -> Tensor:
-        return (torch.rand(self.count, generator=self.generator) < probability).to(self.device)
-
-    def normal_like(self, tensor: Tensor) -> Tensor:
-        return torch.empty_like(tensor).normal_(generator=self.on_device)
-
-
-def _sampling_grid(draw: _Draw, height: int, width: int, flipped: Tensor, settings: Augmentation) -> Tensor:
-    """Where every pixel of the result is taken from, shape (n, height, width, 2), in the coordinates of grid_sample."""
-    half = (height - 1) / 2
-    rows = torch.linspace(-half, half, height, device=draw.device)[None, :, None]
-    columns = torch.linspace(-(width - 1) / 2, (width - 1) / 2, width, device=draw.device)[None, None, :]
-    angle = draw.uniform() * math.radians(settings.rotation)
-    scale = 1 / (1 + settings.scale * draw.uniform())
-    length_scale = scale / (1 + settings.stretch * draw.uniform())
-    ends = torch.where(flipped, -1.0, 1.0)[:, None, None] * length_scale
-    sides = torch.where(draw.chance(0.5), -1.0, 1.0)[:, None, None] * scale
-
-    phase, waves = draw.uniform(0, 2 * math.pi), draw.uniform(0.5, 1.5) * math.pi / half
-    # The slope of this displacement is at most `warp`: the order of the bands cannot change.
-    warped = rows + settings.warp * draw.uniform() / waves * torch.sin(waves * rows + phase)
-    relative = rows / half
-    bend = settings.bend * (draw.uniform() * (relative.square() - 0.3) + 0.5 * draw.uniform() * torch.sin(3 * relative))
-
-    x = sides * (columns * angle.cos() + rows * angle.sin() + bend) + 0.5 * settings.shift * draw.uniform()
-    y = ends * (warped * angle.cos() - columns * angle.sin()) + settings.shift * draw.uniform()
-    return torch.stack([x / ((width - 1) / 2), y / half], dim=3)
+    Returns:
+        what takes ``image``, float32, shape (height, width), in 1/:data:`WHITE` of the mean density; ``polarity``, an
+        int; ``neighbour``, an image of another strip; and gives the first two back.
+    """
+    # Away from the mean of the 9 neighbours, by a third as much as towards it; the kernel weighs that mean 9 times.
+    sharpening = settings.blur / 27
+    defocus = [
+        A.GaussianBlur(blur_limit=(3, 3), sigma_limit=(0.3, 0.3 + 0.8 * settings.blur), p=0.75),
+        A.Sharpen(alpha=(0.0, sharpening), lightness=(1.0, 1.0), p=0.25),
+    ]
+    return A.Compose(
+        [
+            EndOverEnd(p=settings.flip),
+            Straightening(settings),
+            A.CoarseDropout(
+                num_holes_range=(1, 1),
+                hole_height_range=(0.04, 0.24),
+                hole_width_range=(0.2, 0.8),
+                p=settings.occlusion,
+            ),
+            Neighbour(p=settings.neighbour),
+            WhereStained(
+                [
+                    Staining(settings.gain, settings.gamma, settings.fade),
+                    A.OneOf(defocus, p=float(settings.blur > 0)),
+                    A.GaussNoise(std_range=(0.0, settings.noise / WHITE), p=float(settings.noise > 0)),
+                ]
+            ),
+        ],
+        is_check_shapes=False,
+    )
 
 
-def _pieces(draw: _Draw, strips: Tensor, settings: Augmentation) -> Tensor:
-    """Lose a piece of some strips and add a piece of another strip to some: what imperfect separation does."""
-    height, width = strips.shape[2:]
-    rows = torch.arange(height, device=draw.device)[None, :, None] / height
-    columns = torch.arange(width, device=draw.device)[None, None, :] / width
+class EndOverEnd(A.VerticalFlip):  # type: ignore[misc]
+    """Turns a strip and what is known of its polarity."""
 
-    def piece(probability: float) -> Tensor:
-        middle, extent = draw.uniform(0.1, 0.9), draw.uniform(0.02, 0.12)
-        edge, side = draw.uniform(0.2, 0.8), draw.chance(0.5)[:, None, None]
-        inside = ((rows - middle).abs() < extent) & torch.where(side, columns < edge, columns > edge)
-        return (inside & draw.chance(probability)[:, None, None])[:, None]
+    @property
+    def targets(self) -> dict[str, Any]:
+        return {**super().targets, "polarity": self.apply_to_polarity}
 
-    lost, added = piece(settings.occlusion), piece(settings.neighbour)
-    return torch.where(lost, 0.0, strips) + torch.where(added, strips.roll(1, dims=0), 0.0)
+    def apply_to_polarity(self, polarity: int, **_: Any) -> int:
+        return 1 - polarity if polarity >= 0 else polarity
 
 
-def _photometry(draw: _Draw, strips: Tensor, settings: Augmentation) -> Tensor:
-    height = strips.shape[2]
-    stained = strips > 0.02
-    exponent = 1 + settings.gamma * draw.uniform()
-    values = strips.clamp(min=1e-3).pow(exponent[:, None])
-    ramp = torch.linspace(-1, 1, height, device=draw.device)[None, :, None]
-    gain = (1 + settings.gain * draw.uniform()) * (1 + settings.fade * draw.uniform() * ramp)
-    values = values * gain[:, None]
-    smooth = F.avg_pool2d(values, 3, stride=1, padding=1, count_include_pad=False)
-    # Towards the mean of the neighbours: blur. Away from it, by a third as much: sharpening.
-    values = values + (settings.blur * draw.uniform(-0.33, 1.0))[:, None] * (smooth - values)
-    values = values + (settings.noise * draw.uniform(0, 1))[:, None] * draw.normal_like(values)
-    return torch.where(stained, values.clamp(min=0.0), 0.0)
+class Straightening(BaseDistortion):  # type: ignore[misc]
+    """Rotation, bend, uneven condensation, stretch, scale, shift and mirroring: one resampling for all of them.
+
+    Args:
+        settings: how much of each.
+        p: probability.
+    """
+
+    def __init__(self, settings: Augmentation, p: float = 1.0) -> None:
+        super().__init__(cv2.INTER_LINEAR, cv2.INTER_NEAREST, "mask", p)
+        self.settings = settings
+
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        """Where every pixel of the result is taken from: ``map_x`` and ``map_y``, float32, in pixels."""
+        settings, uniform = self.settings, self.py_random.uniform
+        height, width = params["shape"][:2]
+        half = (height - 1) / 2
+        rows = np.arange(height, dtype=np.float32) - half
+        columns = np.arange(width, dtype=np.float32) - (width - 1) / 2
+        angle = math.radians(settings.rotation) * uniform(-1, 1)
+        scale = 1 / (1 + settings.scale * uniform(-1, 1))
+        along = scale / (1 + settings.stretch * uniform(-1, 1))
+        across = scale if uniform(-1, 1) < 0 else -scale
+
+        # The slope of this displacement is at most `warp`: the order of the bands cannot change.
+        phase, waves = uniform(0, 2 * math.pi), uniform(0.5, 1.5) * math.pi / half
+        warped = rows + settings.warp * uniform(-1, 1) / waves * np.sin(waves * rows + phase)
+        relative = rows / half
+        bend = settings.bend * (uniform(-1, 1) * (relative**2 - 0.3) + 0.5 * uniform(-1, 1) * np.sin(3 * relative))
+
+        # Every term depends on the row or on the column alone.
+        x_of_row = across * (math.sin(angle) * rows + bend) + (width - 1) / 2 + 0.5 * settings.shift * uniform(-1, 1)
+        y_of_row = along * math.cos(angle) * warped + half + settings.shift * uniform(-1, 1)
+        return {
+            "map_x": np.add.outer(x_of_row, across * math.cos(angle) * columns),
+            "map_y": np.add.outer(y_of_row, -along * math.sin(angle) * columns),
+        }
+
+
+class Neighbour(A.ImageOnlyTransform):  # type: ignore[misc]
+    """Adds a piece of another strip at one side, as imperfect separation does: densities of an overlap add up.
+
+    Args:
+        p: probability.
+    """
+
+    @property
+    def targets_as_params(self) -> list[str]:
+        return ["neighbour"]
+
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        height, width = params["shape"][:2]
+        uniform = self.py_random.uniform
+        middle, extent, edge = uniform(0.1, 0.9), uniform(0.02, 0.12), round(width * uniform(0.2, 0.8))
+        rows = slice(max(round(height * (middle - extent)), 0), round(height * (middle + extent)))
+        columns = slice(0, edge) if uniform(-1, 1) < 0 else slice(edge, width)
+        return {"part": (rows, columns), "piece": data["neighbour"][rows, columns]}
+
+    def apply(self, img: FloatArray, part: tuple[slice, slice], piece: FloatArray, **_: Any) -> FloatArray:
+        img = img.copy()
+        img[part] += piece
+        return img
+
+
+class Staining(A.ImageOnlyTransform):  # type: ignore[misc]
+    """Depth of the stain, contrast of its bands, and a gradient from end to end. The mean density is the fixed point.
+
+    For use within :class:`WhereStained`: the background comes out with a density.
+
+    Args:
+        gain, gamma, fade: as in :class:`Augmentation`.
+        p: probability.
+    """
+
+    def __init__(self, gain: float, gamma: float, fade: float, p: float = 1.0) -> None:
+        super().__init__(p=p)
+        self.gain, self.gamma, self.fade = gain, gamma, fade
+
+    def get_params(self) -> dict[str, Any]:
+        uniform = self.py_random.uniform
+        return {
+            "exponent": 1 + self.gamma * uniform(-1, 1),
+            "factor": 1 + self.gain * uniform(-1, 1),
+            "slope": self.fade * uniform(-1, 1),
+        }
+
+    def apply(self, img: FloatArray, exponent: float, factor: float, slope: float, **_: Any) -> FloatArray:
+        gradient = 1 + slope * (2 * np.arange(len(img), dtype=np.float32) / (len(img) - 1) - 1)
+        gain = factor * WHITE ** (exponent - 1) * gradient
+        # The power of 0 takes many times as long as that of other numbers.
+        stained: FloatArray = np.maximum(img, BACKGROUND) ** exponent * gain[:, None]
+        return stained
+
+
+class WhereStained(A.Sequential):  # type: ignore[misc]
+    """Applies transforms to the stain and leaves the background as it was.
+
+    Args:
+        transforms: what is applied, in this order.
+        p: probability.
+    """
+
+    def __init__(self, transforms: list[Any], p: float = 1.0) -> None:
+        super().__init__(transforms, p=p)
+
+    def __call__(self, *args: Any, **data: Any) -> dict[str, Any]:
+        before = data["image"]
+        data = super().__call__(*args, **data)
+        data["image"] = np.where(before > BACKGROUND, data["image"], before)
+        return data

@@ -68,10 +68,10 @@ class StripSet:
     def augmented(
         self, indices: NDArray[np.integer], settings: Augmentation, seed: int, device: torch.device | str = "cpu"
     ) -> StripBatch:
-        """Some of the strips, varied."""
-        batch = self.batch(indices, device)
+        """Some of the strips, varied on the CPU."""
+        batch = self.batch(indices)
         strips, polarity = augment(batch.strips, batch.polarity, settings, seed)
-        return StripBatch(strips, batch.labels, polarity)
+        return StripBatch(strips.to(device), batch.labels.to(device), polarity.to(device))
 
 
 class SampleOrder:

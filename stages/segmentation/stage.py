@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 from scipy import ndimage
 
 from karyonet.case import Cluster, Metaphase
+from karyonet.data.boxes import region_in_box
+from karyonet.device import DeviceName, Precision
 from karyonet.errors import InputError
-from karyonet.geometry.region import Region
+from karyonet.geometry.region import BoundingBox, Region
 from karyonet.stage import MetaphaseStage, StageOptions
+from karyonet.weights import WeightFile, find
 
 from .threshold import SegmentationLimits, components, has_contrast, segment
+
+if TYPE_CHECKING:
+    from .masks import BoxMasks
 
 
 class ThresholdSegmenter(MetaphaseStage):
@@ -38,6 +45,13 @@ class ThresholdSegmenter(MetaphaseStage):
         smallest_area: float = Field(0.7, ge=0, description="smaller objects are debris (w²)")
         most_foreground: float = Field(0.6, gt=0, le=1, description="a larger share of foreground is no metaphase")
         most_clusters: int = Field(250, ge=1, description="more objects than this are no metaphase")
+        box_masks: str | None = Field("box_masks", description="weights that tell the chromosome in a drawn box")
+        device: DeviceName = "auto"
+        precision: Precision = "auto"
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._box_masks: BoxMasks | None = None
 
     def process(self, metaphase: Metaphase) -> Metaphase:
         options: ThresholdSegmenter.Options = self.options
@@ -61,6 +75,33 @@ class ThresholdSegmenter(MetaphaseStage):
             empty = np.zeros_like(mask)
             return replace(metaphase, foreground=empty, clusters=(), reasons=(*metaphase.reasons, str(error)))
         return replace(metaphase, foreground=mask, clusters=clusters_of(labels))
+
+    def regions_in_boxes(self, metaphase: Metaphase, boxes: Sequence[BoundingBox]) -> list[Region]:
+        """The chromosomes in boxes that a person has drawn, whole where they cross others.
+
+        Args:
+            metaphase: as :meth:`process` left it.
+            boxes: ``(xmin, ymin, xmax, ymax)`` in pixels, best those of all its chromosomes: they tell the scale.
+
+        Raises:
+            WeightsError: K3xx if the weights ``box_masks`` cannot be used.
+        """
+        foreground = metaphase.foreground
+        if foreground is None:
+            foreground = np.zeros(metaphase.optical_density.shape, dtype=bool)
+        if self.options.box_masks is None:
+            found = [region_in_box(foreground, box) for box in boxes]
+            return [region or _whole(box) for region, box in zip(found, boxes, strict=True)]
+        if self._box_masks is None:
+            from .masks import BoxMasks
+
+            weight: WeightFile = find("segmentation", self.options.box_masks)
+            self._box_masks = BoxMasks(weight, self.options.device, self.options.precision)
+        return self._box_masks(metaphase.optical_density, foreground, boxes)
+
+
+def _whole(box: BoundingBox) -> Region:
+    return Region(box, np.ones((box[3] - box[1], box[2] - box[0]), dtype=bool))
 
 
 def clusters_of(labels: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> tuple[Cluster, ...]:

@@ -1,35 +1,26 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from karyonet.case import LABELS, Case, Chromosome, Metaphase, Strip
+from karyonet.case import LABELS, Chromosome, Strip
+from karyonet.data.metaphases import AnnotatedMetaphase
 from karyonet.geometry.region import Region
 from karyonet.training.packing import pack_metaphases_dataset, pack_strips_dataset
 
 
-@dataclass(frozen=True)
-class Outcome:
-    case: Case
-
-
-def found_boxes(case: Case) -> Outcome:
-    """A pipeline that finds two boxes in every image but the one called `bad`."""
-    if "bad" in case.metaphases[0].image:
+def straightened(annotated: AnnotatedMetaphase) -> list[Chromosome]:
+    """The first chromosome of every image with a strip, the second without; none of the image called `bad`."""
+    if annotated.id == "bad":
         raise RuntimeError("no focus")
     strip = Strip(np.full((30, 7), 0.5, np.float32), np.ones(30, bool), np.zeros((2, 512), np.float32),
                   np.zeros((30, 2), np.float32), 1.0)  # fmt: skip
-    other = replace(strip, optical_density=np.full((50, 7), 0.5, np.float32))
-    chromosomes = tuple(
-        Chromosome(f"c{i}", Region((x, 5, x + 10, 35), np.ones((30, 10), bool)), strip=s)
-        for i, (x, s) in enumerate([(5, strip), (60, other)])
-    )
-    metaphase: Metaphase = replace(case.metaphases[0], chromosomes=chromosomes)
-    return Outcome(replace(case, metaphases=(metaphase,)))
+    regions = [Region(c.bbox, np.ones((c.bbox[3] - c.bbox[1], c.bbox[2] - c.bbox[0]), bool))
+               for c in annotated.chromosomes]  # fmt: skip
+    return [Chromosome("c1", regions[0], strip=strip), Chromosome("c2", regions[1])]
 
 
 @pytest.fixture
@@ -45,11 +36,10 @@ def metaphases(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_matched_chromosomes_are_packed_and_failures_counted(metaphases: Path) -> None:
-    packed = pack_metaphases_dataset(metaphases, found_boxes)
+def test_chromosomes_with_a_strip_are_packed_and_failures_counted(metaphases: Path) -> None:
+    packed = pack_metaphases_dataset(metaphases, straightened)
     assert [LABELS[label] for label in packed.pack.labels] == ["7"]
     assert packed.pack.strip(0).shape == (30, 7)
-    assert packed.pack.median_length.tolist() == [40.0]  # of both strips found, not of the matched one
     assert packed.pack.polarity.tolist() == [-1]
     assert packed.annotated == 2 and packed.matched_share == 0.5
     assert [name for name, _ in packed.failures] == ["bad"]

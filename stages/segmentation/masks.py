@@ -1,0 +1,95 @@
+"""Weights in use: the pixels of the chromosomes in given boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from scipy.ndimage import binary_fill_holes, label
+
+from karyonet.case import FloatArray
+from karyonet.data.boxes import region_in_box
+from karyonet.device import DeviceName, Precision, autocast, choose_device
+from karyonet.errors import WeightsError
+from karyonet.geometry.region import BoundingBox, Region
+from karyonet.training.cutouts import chromosome_density
+from karyonet.weights import WeightFile, card_path, load_into
+
+from .crops import CropSettings, crop_boxes, mask_in_image
+from .mask_model import MaskArchitecture, MaskNetwork
+
+_EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
+_LEAST_PIECE = 0.2
+"""Pieces of at least this share of the largest one belong to the chromosome: an overlap may part it."""
+
+
+class BoxMasks:
+    """A mask network with its weights and the input of its model card.
+
+    Args:
+        weight: a weight file of a mask network.
+        device, precision: where and in which number format it runs.
+        batch_size: boxes at a time.
+
+    Raises:
+        WeightsError: K302, K304, K305 for the file, K306 if its card describes no mask network.
+    """
+
+    def __init__(
+        self, weight: WeightFile, device: DeviceName = "auto", precision: Precision = "auto", batch_size: int = 64
+    ) -> None:
+        try:
+            architecture = MaskArchitecture.model_validate(weight.card.architecture)
+            self.settings = CropSettings.model_validate(weight.card.input)
+        except ValidationError as fault:
+            first = fault.errors(include_url=False)[0]
+            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise WeightsError("K306", path=card_path(weight.path), reason=reason) from fault
+        model = MaskNetwork(architecture)
+        load_into(model, weight)
+        self.device, self.precision, self.batch_size = choose_device(device), precision, batch_size
+        self.model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
+
+    def __call__(
+        self, optical_density: FloatArray, foreground: NDArray[np.bool_], boxes: Sequence[BoundingBox]
+    ) -> list[Region]:
+        """The chromosomes in boxes of one metaphase.
+
+        Args:
+            optical_density: float32, shape (height, width); 0 is background.
+            foreground: bool, same shape.
+            boxes: inside the image, one a chromosome, best all of the metaphase: they tell the scale.
+
+        Returns:
+            One region a box, inside it. Crossing chromosomes share the pixels of their overlap. Where the network finds
+            nothing the region is the component of the foreground in the middle of the box, or else the whole box.
+        """
+        relative = (optical_density / np.float32(chromosome_density(optical_density, foreground))).astype(np.float32)
+        crops = crop_boxes(relative, boxes, self.settings)
+        said: list[FloatArray] = []
+        with torch.inference_mode(), autocast(self.device, self.precision):
+            for start in range(0, len(boxes), self.batch_size):
+                images = torch.from_numpy(crops.images[start : start + self.batch_size]).to(self.device)
+                logits = self.model(images.contiguous(memory_format=torch.channels_last))
+                said.extend(torch.sigmoid(logits.float()).cpu().numpy())
+        regions = []
+        for box, probability, matrix in zip(boxes, said, crops.matrices, strict=True):
+            inside = mask_in_image(probability, matrix, box)
+            rows, columns = slice(box[1], box[3]), slice(box[0], box[2])
+            region = _solid(inside & foreground[rows, columns], (box[0], box[1]))
+            region = region or region_in_box(foreground, box)
+            regions.append(region or Region(box, np.ones((box[3] - box[1], box[2] - box[0]), dtype=bool)))
+        return regions
+
+
+def _solid(mask: NDArray[np.bool_], offset: tuple[int, int]) -> Region | None:
+    """The large pieces of a mask without their holes; None if nothing is there."""
+    pieces, count = label(mask, structure=_EIGHT_CONNECTED)
+    if count == 0:
+        return None
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    return Region.from_mask(binary_fill_holes((sizes >= _LEAST_PIECE * sizes.max())[pieces]), offset)

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from karyonet.case import Metaphase
+from karyonet.errors import WeightsError
+from karyonet.geometry.region import BoundingBox, box_iou
+from karyonet.stage import BoxSegmenter
+from karyonet.stages.segmentation import ThresholdSegmenter
+from karyonet.stages.segmentation.crops import CropSettings, crop_boxes, mask_in_image
+from karyonet.stages.segmentation.mask_model import MaskNetwork, mask_loss
+from karyonet.stages.segmentation.masks import BoxMasks
+from karyonet.stages.segmentation.train import MaskRecipe, draw_scene, load_cutouts, train_masks
+from karyonet.training.cutouts import CutoutPack, lone_chromosomes
+from karyonet.weights import find
+
+SETTINGS = CropSettings()
+
+
+@given(x=st.integers(0, 60), y=st.integers(0, 60), width=st.integers(24, 150), height=st.integers(24, 150))
+@settings(max_examples=30, deadline=None)
+def test_a_mask_comes_back_where_its_box_was(x: int, y: int, width: int, height: int) -> None:
+    box = (x, y, x + width, y + height)
+    image = np.zeros((220, 220), dtype=np.float32)
+    image[y + 3 : y + height - 3, x + 3 : x + width - 3] = 1.0
+    crops = crop_boxes(image, [box], SETTINGS, size=60.0)
+    back = mask_in_image((crops.images[0, 0] > 0.5).astype(np.float32), crops.matrices[0], box)
+    drawn = image[y : y + height, x : x + width] > 0.5
+    assert (back & drawn).sum() / (back | drawn).sum() > 0.75
+
+
+def test_other_boxes_are_in_the_third_channel_alone() -> None:
+    boxes = [(10, 10, 40, 60), (30, 30, 70, 50)]
+    crops = crop_boxes(np.zeros((100, 100), np.float32), boxes, SETTINGS)
+    assert crops.images[:, 1].max() == 1.0
+    assert np.unique(crops.images[0, 2]) == pytest.approx([0.0, 1 / 3])
+    assert (crops.images[0, 1] * crops.images[0, 2]).sum() > 0
+    alone = crop_boxes(np.zeros((100, 100), np.float32), boxes[:1], SETTINGS)
+    assert alone.images[:, 2].max() == 0.0
+
+
+def test_no_box_gives_no_region() -> None:
+    masks = BoxMasks(find("segmentation", "box_masks"), device="cpu")
+    assert masks(np.zeros((50, 50), np.float32), np.zeros((50, 50), bool), []) == []
+
+
+def crossing() -> tuple[np.ndarray, list[BoundingBox], np.ndarray]:
+    """Two banded rods that cross at right angles: density, boxes, masks."""
+    rows, columns = np.mgrid[0:200, 0:200]
+    masks = np.stack(
+        [(abs(rows - 100) < 8) & (abs(columns - 100) < 60), (abs(columns - 105) < 8) & (abs(rows - 95) < 55)]
+    )
+    bands = np.stack([1 + 0.3 * np.sin(columns / 4), 1 + 0.3 * np.sin(rows / 5)])
+    density = (masks * bands).sum(axis=0).astype(np.float32) * 0.4
+    boxes = [(35, 87, 166, 114), (92, 35, 119, 156)]
+    return density, boxes, masks
+
+
+def test_crossing_rods_are_whole_and_share_their_overlap() -> None:
+    density, boxes, masks = crossing()
+    found = BoxMasks(find("segmentation", "box_masks"), device="cpu")(density, density > 0.1, boxes)
+    for region, mask in zip(found, masks, strict=True):
+        said = region.to_mask((200, 200))
+        assert (said & mask).sum() / (said | mask).sum() > 0.8
+    overlap = found[0].to_mask((200, 200)) & found[1].to_mask((200, 200))
+    true = masks.all(axis=0)
+    assert (overlap & true).sum() > 0.5 * true.sum()
+
+
+def test_the_order_of_the_boxes_and_a_mirrored_image_change_nothing_else() -> None:
+    density, boxes, _ = crossing()
+    masks = BoxMasks(find("segmentation", "box_masks"), device="cpu")
+    forth = masks(density, density > 0.1, boxes)
+    back = masks(density, density > 0.1, boxes[::-1])[::-1]
+    assert all(np.array_equal(a.to_mask((200, 200)), b.to_mask((200, 200))) for a, b in zip(forth, back, strict=True))
+    mirrored = masks(
+        density[:, ::-1].copy(), density[:, ::-1] > 0.1, [(200 - b[2], b[1], 200 - b[0], b[3]) for b in boxes]
+    )
+    for one, other in zip(forth, mirrored, strict=True):
+        a, b = one.to_mask((200, 200)), other.to_mask((200, 200))[:, ::-1]
+        assert (a & b).sum() / (a | b).sum() > 0.85
+
+
+def test_the_stage_offers_it_and_names_missing_weights() -> None:
+    density, boxes, _ = crossing()
+    stage = ThresholdSegmenter()
+    assert isinstance(stage, BoxSegmenter)
+    metaphase = Metaphase("m1", "m1.png", "", density, "absorption", density, foreground=density > 0.1)
+    assert len(stage.regions_in_boxes(metaphase, boxes)) == 2
+    by_geometry = ThresholdSegmenter(box_masks=None).regions_in_boxes(metaphase, [*boxes, (0, 0, 20, 20)])
+    assert by_geometry[2].area == 400  # nothing there: the whole box
+    with pytest.raises(WeightsError, match="K301"):
+        ThresholdSegmenter(box_masks="absent").regions_in_boxes(metaphase, boxes)
+
+
+def test_loss_falls_with_agreement() -> None:
+    masks = torch.zeros(1, 32, 32)
+    masks[:, 8:24, 8:24] = 1
+    right, wrong = (masks - 0.5) * 20, (0.5 - masks) * 20
+    assert (
+        float(mask_loss(right, masks))
+        < 0.01
+        < float(mask_loss(torch.zeros(1, 32, 32), masks))
+        < float(mask_loss(wrong, masks))
+    )
+
+
+def test_network_keeps_the_size_of_its_input() -> None:
+    assert MaskNetwork()(torch.zeros(2, 3, 96, 64)).shape == (2, 96, 64)
+
+
+@pytest.fixture
+def cutouts(tmp_path: Path) -> Path:
+    masks = [np.ones((length, 8), np.uint8) for length in (20, 26, 32, 40)] * 4
+    count = len(masks)
+    pack = CutoutPack(
+        pixels=np.concatenate([64 * m.ravel() for m in masks]).astype(np.uint8),
+        inside=np.concatenate([m.ravel() for m in masks]),
+        heights=np.array([len(m) for m in masks], np.int32),
+        widths=np.full(count, 8, np.int32),
+        size=np.full(count, 40, np.float32),
+        labels=np.zeros(count, np.int8),
+        cases=np.array(["p"] * count),
+        cells=np.array(["m"] * count),
+        splits=np.array(["train", "validation"] * (count // 2)),
+    )
+    pack.write(tmp_path / "cutouts.npz")
+    return tmp_path / "cutouts.npz"
+
+
+def test_a_scene_holds_its_chromosome_in_its_box_and_repeats_with_its_seed(cutouts: Path) -> None:
+    pack, recipe = CutoutPack.read(cutouts), MaskRecipe(steps=1)
+    chosen = pack.of_split("train")
+    crop, composed = draw_scene(pack, chosen, recipe, 5)
+    again, _ = draw_scene(pack, chosen, recipe, 5)
+    other, _ = draw_scene(pack, chosen, recipe, 6)
+    assert np.array_equal(crop, again) and not np.array_equal(crop, other)
+    assert crop[1][composed.masks[0]].mean() > 0.9
+    assert crop[0][composed.masks[0]].mean() > 0.7
+
+
+def test_training_writes_weights_that_can_be_used(cutouts: Path, tmp_path: Path) -> None:
+    recipe = MaskRecipe(name="tiny", steps=4, batch_size=4, validation_scenes=4, validation_steps=2, device="cpu",
+                        architecture={"channels": (8, 8, 8, 8)}, ema=0.0)  # fmt: skip
+    weight = train_masks(recipe, [cutouts], tmp_path / "run")
+    assert weight is not None and 0 <= weight.card.metrics["mask_iou"].value <= 1
+    density, boxes, _ = crossing()
+    found = BoxMasks(weight, device="cpu")(density, density > 0.1, boxes)
+    assert len(found) == 2 and all(region.area > 0 for region in found)
+
+
+def test_real_lone_chromosomes_are_found_whole(real_data: Path) -> None:
+    from karyonet.case import Case
+    from karyonet.data.metaphases import read_metaphases
+
+    annotated = read_metaphases(real_data / "gband_metaphases", split="validation", limit=4)[0]
+    stage = ThresholdSegmenter()
+    metaphase = stage(Case.read(annotated.path)).metaphases[0]
+    assert metaphase.foreground is not None
+    boxes = [chromosome.bbox for chromosome in annotated.chromosomes]
+    found = stage.regions_in_boxes(metaphase, boxes)
+    alone = lone_chromosomes(metaphase.foreground, boxes)
+    overlaps = [
+        box_iou(np.array([region.bbox]), np.array([lone.bbox]))[0, 0]
+        for region, lone in zip(found, alone, strict=True)
+        if lone is not None
+    ]
+    assert len(overlaps) >= 5 and np.mean(np.array(overlaps) > 0.9) > 0.9
+
+
+def test_a_data_folder_is_cut_out_once(real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from karyonet.stages.segmentation import train
+
+    calls = []
+    pack = CutoutPack(*(np.zeros(0, t) for t in ("u1", "u1", "i4", "i4", "f4", "i1", "U1", "U1", "U1")))
+    monkeypatch.setattr(train, "pack_cutouts_dataset", lambda *a: (calls.append(a), pack)[1])
+    for _ in range(2):
+        load_cutouts(tmp_path / "some_data", MaskRecipe(steps=1), tmp_path / "packs")
+    assert len(calls) == 1
