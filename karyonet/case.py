@@ -58,6 +58,9 @@ class Chromosome:
         label: one of :data:`LABELS`, decided with the whole metaphase in view.
         confidence: 0–1, of the label.
         alternatives: other labels, most likely first.
+        label_set: the labels that it may have, most likely first: the set that holds the true one for 99 % of the
+            chromosomes of new cases; empty where the weights were not calibrated for it.
+        outlier: 0–1, how little it looks like exactly one whole chromosome; None where that was not judged.
         review: a person should look at this one.
         homolog: id of the chromosome that it is paired with.
     """
@@ -72,6 +75,8 @@ class Chromosome:
     label: str | None = None
     confidence: float | None = None
     alternatives: tuple[Alternative, ...] = ()
+    label_set: tuple[str, ...] = ()
+    outlier: float | None = None
     review: bool = False
     homolog: str | None = None
 

@@ -27,6 +27,10 @@ MESSAGES: dict[str, str] = {
     "K121": "the image has no contrast (every pixel has the same grey value); take the image again",
     "K122": "no chromosome was found in the image; check focus and contrast, or leave this image out",
     "K123": "the image does not look like a metaphase ({reason}); leave this image out",
+    "K125": "{path} shows no chromosome ({reason}); give a picture of one chromosome with some background around it",
+    "K126": "{path} shows {count} objects of similar size; cut out one chromosome, or erase the others",
+    "K127": "{report} has no chromosome {chromosome}; name one of {known}",
+    "K128": "the image {image} of {report} cannot be found unchanged; name the image file as an argument",
     # K2xx: configuration
     "K201": "there is no configuration {name}; give a YAML file or one of: {known}",
     "K202": "{source} is not valid YAML ({reason}); mend the line that is named",
@@ -39,6 +43,7 @@ MESSAGES: dict[str, str] = {
     "K209": "{path} already exists and is not a folder; give another --out",
     "K210": "{path} holds {entry}, which is no part of a karyonet report; give another --out, or empty the folder",
     "K211": "a PDF cannot be written on this computer ({reason}); install Pango, or leave out --pdf",
+    "K213": "{path} cannot be written ({reason}); give another path",
     # K3xx: weight files
     "K301": "there are no weights {name} for stage {stage}; give a .safetensors file or one of: {known}",
     "K302": "{path} has checksum {actual}, its model card says {expected}; fetch or export the file again",
@@ -54,6 +59,12 @@ MESSAGES: dict[str, str] = {
     "K405": "{path} has too few examples to train ({reason}); add examples or name fewer classes",
     "K406": "{path} is not a checkpoint of this recipe ({reason}); remove it or give another --run",
     "K407": "format {format} cannot be used to evaluate {stage}; use one of: {known}",
+    "K408": "{path} does not look like a karyogram ({reason}); give the picture of one whole karyogram",
+    "K409": '{path}: {slot}: {reason}; name the slots row by row with --layout "1 2 3 4 5/6 7 8 9 10 11 12/…"',
+    "K410": "--layout {layout}: {reason}; write 1–22, X and Y once each, blanks between slots, / between rows",
+    "K411": "{path} has a cell named {cell} already; remove it there, rename the picture, or give another --out",
+    "K412": "{path} is an index of other {what}; give another --index, or remove it and it is made anew",
+    "K413": "{path} has no chromosome that could be embedded ({reason}); give labelled chromosomes to compare with",
     # K5xx: library calls
     "K501": "{what} must be {expected}, not {actual}",
     "K502": "the mask is empty; give a mask with at least one pixel",

@@ -170,6 +170,23 @@ def load_into(model: nn.Module, weight: WeightFile) -> None:
     model.load_state_dict(tensors)
 
 
+def load_matching(model: nn.Module, weight: WeightFile) -> tuple[str, ...]:
+    """Read what fits of a weight file into a network, to train on from there.
+
+    Returns:
+        names of the network's tensors that keep their values, because the file has none of that name and shape.
+
+    Raises:
+        WeightsError: K302, K305 as :func:`load_tensors`; K304 if nothing fits.
+    """
+    tensors, wanted = load_tensors(weight), model.state_dict()
+    fitting = {name: t for name, t in tensors.items() if name in wanted and wanted[name].shape == t.shape}
+    if not fitting:
+        raise WeightsError("K304", path=weight.path, stage=weight.stage, reason="no tensor has its name and shape")
+    model.load_state_dict(fitting, strict=False)
+    return tuple(sorted(wanted.keys() - fitting.keys()))
+
+
 def save(tensors: Mapping[str, Tensor], card: ModelCard, path: str | Path) -> WeightFile:
     """Write tensors in half precision, and the card beside them with the checksum filled in.
 

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from karyonet import __version__
-from karyonet.cli import config, evaluate, iscn, models, run, schema, simulate, stages, train
+from karyonet.cli import config, evaluate, import_, iscn, models, run, schema, similar, simulate, stages, train
 
 app = typer.Typer(
     name="karyonet",
@@ -20,9 +20,11 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("simulate")(simulate.simulate)
+app.command("similar")(similar.similar)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(train.app, name="train")
 app.add_typer(config.app, name="config")
+app.add_typer(import_.app, name="import")
 app.add_typer(iscn.app, name="iscn")
 app.command("stages")(stages.stages)
 app.command("models")(models.models)

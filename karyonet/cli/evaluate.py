@@ -10,6 +10,7 @@ import typer
 from karyonet.cli.options import Config, Data, Json, Limit, Set, Split
 
 if TYPE_CHECKING:
+    from karyonet.evaluation.classification import CellResult
     from karyonet.evaluation.report import Evaluation
 
 app = typer.Typer(help="Measure the pipeline or a stage on annotated data.", no_args_is_help=True)
@@ -46,6 +47,8 @@ def classification(
     config: Config = "default",
     override: Set = None,
     confusion: Annotated[Path | None, typer.Option("--confusion", help="Draw the confusion matrix here (PNG).")] = None,
+    retrieval: Annotated[bool, typer.Option("--retrieval", help="Also Recall@1, 2, 4, 8 of the embeddings.")] = False,
+    tsne: Annotated[Path | None, typer.Option("--tsne", help="Draw a t-SNE map of the embeddings here (PNG).")] = None,
 ) -> None:
     """Names of annotated chromosomes, each alone and decided together over the metaphase."""
     from karyonet.data import read_format
@@ -55,11 +58,27 @@ def classification(
 
     cells = read_format(data, format, stage="classification", split=split, limit=limit)
     stages = Pipeline.from_config(config, override or ()).stages
-    evaluation = evaluate_classification(stages, cells)
+    results: list[CellResult] = []
+    if retrieval or tsne is not None:
+        from karyonet.evaluation.retrieval import check_embedding
+
+        check_embedding(stages)
+    evaluation = evaluate_classification(stages, cells, inspect=results.extend)
+    if retrieval:
+        from karyonet.evaluation.retrieval import retrieval_metrics
+
+        metrics = {**evaluation.metrics, **retrieval_metrics(results)}
+        evaluation = evaluation.model_copy(update={"metrics": metrics})
     _finish(evaluation.described(data=data.name, format=format, split=split), json)
     if confusion is not None and evaluation.confusion_matrix is not None:
         save_confusion_matrix(evaluation.confusion_matrix, confusion)
         typer.echo(f"confusion matrix: {confusion}")
+    if tsne is not None:
+        from karyonet.evaluation.embedding_map import save_embedding_map
+        from karyonet.evaluation.retrieval import gathered
+
+        save_embedding_map(*gathered(results), tsne)
+        typer.echo(f"map of the embeddings: {tsne}")
 
 
 def _finish(evaluation: Evaluation, json: Path | None) -> None:

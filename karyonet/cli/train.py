@@ -10,21 +10,51 @@ import typer
 app = typer.Typer(help="Train the model of a stage.", no_args_is_help=True)
 
 
-@app.callback()
-def _group() -> None:
-    """Keeps `train` a group while it has one command."""
+Config = Annotated[Path | None, typer.Option("--config", "-c", help="Recipe; default: the shipped one.")]
+Run = Annotated[Path | None, typer.Option("--run", help="Folder for checkpoints, logs and weights.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start anew even if the run has a checkpoint.")]
 
 
 @app.command()
 def classification(
-    config: Annotated[Path | None, typer.Option("--config", "-c", help="Recipe; default: the shipped one.")] = None,
+    config: Config = None,
     data: Annotated[
         list[Path] | None, typer.Option("--data", help="Data set folder, format strips or metaphases; repeat for more.")
     ] = None,
-    run: Annotated[Path | None, typer.Option("--run", help="Folder for checkpoints, logs and weights.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew even if the run has a checkpoint.")] = False,
+    run: Run = None,
+    fresh: Fresh = False,
 ) -> None:
     """Train the chromosome classifier; a run that was stopped goes on where it was."""
     from karyonet.stages.classification import train
+
+    train.main(config, data or [], run, resume=not fresh)
+
+
+@app.command("classification-context")
+def classification_context(
+    config: Config = None,
+    data: Annotated[
+        list[Path] | None, typer.Option("--data", help="Data set folder, format strips or metaphases; repeat for more.")
+    ] = None,
+    run: Run = None,
+    fresh: Fresh = False,
+) -> None:
+    """Train the attention over a metaphase's chromosomes for a classifier that is finished."""
+    from karyonet.stages.classification import train_context
+
+    train_context.main(config, data or [], run, resume=not fresh)
+
+
+@app.command()
+def segmentation(
+    config: Config = None,
+    data: Annotated[
+        list[Path] | None, typer.Option("--data", help="Data set folder, format metaphases; repeat for more.")
+    ] = None,
+    run: Run = None,
+    fresh: Fresh = False,
+) -> None:
+    """Train the network that tells the pixels of the chromosome in a box from those of its neighbours."""
+    from karyonet.stages.segmentation import train
 
     train.main(config, data or [], run, resume=not fresh)

@@ -15,7 +15,8 @@ from karyonet.data.metaphases import AnnotatedMetaphase
 from karyonet.data.strips import AnnotatedCell, chromosome_regions
 from karyonet.errors import StageError
 from karyonet.geometry.region import BoundingBox, Region
-from karyonet.stage import Stage
+from karyonet.label_sets import label_sets, least_probabilities
+from karyonet.stage import BoxSegmenter, Stage
 
 
 class Classified(NamedTuple):
@@ -25,17 +26,23 @@ class Classified(NamedTuple):
         probabilities: float, shape (n, 24), in the order of :data:`karyonet.case.LABELS`; a row of NaN is a
             chromosome that was not classified.
         p_arm_up: bool, shape (n,), whether the short arm lies higher in the image; None where it is not said.
+        label_sets: by the coverage that they are meant to have, in per cent: bool, shape (n, 24), the names that a
+            chromosome may have; None where the weights have no thresholds for them.
+        embeddings: float, shape (n, d), a row of NaN where there is none; None where the classifier gives none.
     """
 
     probabilities: NDArray[np.floating]
     p_arm_up: NDArray[np.bool_] | None = None
+    label_sets: Mapping[int, NDArray[np.bool_]] | None = None
+    embeddings: NDArray[np.floating] | None = None
 
 
 class StageClassifier:
     """A pipeline's straightening and classification on annotated chromosomes.
 
-    Strip images give their chromosomes by themselves. On metaphase images the pipeline's segmentation gives the
-    foreground, and the chromosome is what lies in the annotated box (:func:`karyonet.data.boxes.region_in_box`).
+    Strip images give their chromosomes by themselves. On metaphase images the pipeline's segmentation says which pixels
+    in an annotated box are the chromosome (:class:`karyonet.stage.BoxSegmenter`); one that cannot gives the foreground,
+    of which the component in the box is taken (:func:`karyonet.data.boxes.region_in_box`).
 
     Every second strip is turned upside down before it is classified, because chromosomes lie either way up in a
     metaphase: cut-out chromosomes are upright, and a polarity that is always "up" would be right about all of them.
@@ -53,6 +60,9 @@ class StageClassifier:
             for step in found
             if step not in self._before and step.assigns & {"chromosome.probabilities", "chromosome.p_arm_up"}
         ]
+        namers = [step for step in self._after if "chromosome.probabilities" in step.assigns]
+        thresholds = [weight.card.thresholds for step in namers for weight in step.weights]
+        self._least = least_probabilities(thresholds[-1]) if thresholds else {}
 
     def __call__(self, cell: AnnotatedCell | AnnotatedMetaphase) -> Classified:
         """Classify the annotated chromosomes of one image.
@@ -67,7 +77,20 @@ class StageClassifier:
         case = _with_chromosomes(case, [_turned(c) if n % 2 else c for n, c in enumerate(straightened)])
         for step in self._after:
             case = _checked(step(case))
-        return _answers(case.metaphases[0].chromosomes, [c.strip is not None for c in straightened])
+        said = _answers(case.metaphases[0].chromosomes, [c.strip is not None for c in straightened])
+        sets = {level: label_sets(said.probabilities, least) for level, least in self._least.items()}
+        return said._replace(label_sets=sets or None)
+
+    def chromosomes(self, cell: AnnotatedCell | AnnotatedMetaphase) -> tuple[Chromosome, ...]:
+        """The annotated chromosomes of one image after the stages, as they lie, in the order of their annotations.
+
+        Raises:
+            KaryonetError: of the first stage that fails.
+        """
+        case = self._annotated_case(cell)
+        for step in (*self._before, *self._after):
+            case = _checked(step(case))
+        return case.metaphases[0].chromosomes
 
     def _annotated_case(self, cell: AnnotatedCell | AnnotatedMetaphase) -> Case:
         """The case with one chromosome for every annotation, in their order."""
@@ -82,7 +105,11 @@ class StageClassifier:
             if self._segmentation is not None:
                 case = _checked(self._segmentation(case))
             metaphase = case.metaphases[0]
-            regions = [_boxed(metaphase.foreground, chromosome.bbox) for chromosome in cell.chromosomes]
+            boxes = [chromosome.bbox for chromosome in cell.chromosomes]
+            if isinstance(self._segmentation, BoxSegmenter):
+                regions = self._segmentation.regions_in_boxes(metaphase, boxes)
+            else:
+                regions = [_boxed(metaphase.foreground, box) for box in boxes]
         chromosomes = [Chromosome(f"c{number}", region) for number, region in enumerate(regions, start=1)]
         return _with_chromosomes(replace(case, metaphases=(metaphase,)), chromosomes)
 
@@ -113,7 +140,20 @@ def _answers(chromosomes: Sequence[Chromosome], straightened: Sequence[bool]) ->
         if chromosome is not None and chromosome.p_arm_up is not None:
             p_arm_up[number] = chromosome.p_arm_up != (has_strip and number % 2 == 1)
     said = any(up is not None for up in p_arm_up)
-    return Classified(probabilities, np.array([bool(up) for up in p_arm_up]) if said else None)
+    embeddings = _embeddings([found.get(f"c{number}") for number in range(1, len(straightened) + 1)])
+    return Classified(
+        probabilities, np.array([bool(up) for up in p_arm_up]) if said else None, embeddings=embeddings
+    )
+
+
+def _embeddings(chromosomes: Sequence[Chromosome | None]) -> NDArray[np.float32] | None:
+    """Shape (n, d), NaN for a chromosome without one; None if no chromosome has one."""
+    given = [None if c is None else c.embedding for c in chromosomes]
+    size = next((embedding.size for embedding in given if embedding is not None), None)
+    if size is None:
+        return None
+    missing = np.full(size, np.nan, dtype=np.float32)
+    return np.stack([missing if embedding is None else embedding for embedding in given])
 
 
 def _turned(chromosome: Chromosome) -> Chromosome:

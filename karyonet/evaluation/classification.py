@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,9 @@ class CellResult:
         alone, joint: int64, shape (n,): the same of the names given; 24 where none was.
         confidence: float64, shape (n,): of the name given to each alone, 0 where none was.
         upright: bool, shape (n,): whether the short arm was said to lie up; None where that is not known.
+        label_sets: by coverage in per cent, bool, shape (n, 24): the names that a chromosome may have.
         error: why the cell could not be classified.
+        embeddings: float, shape (n, d), a row of NaN where there is none; None where the classifier gives none.
     """
 
     cell: str
@@ -50,7 +52,9 @@ class CellResult:
     joint: NDArray[np.int64]
     confidence: NDArray[np.float64]
     upright: NDArray[np.bool_] | None = None
+    label_sets: Mapping[int, NDArray[np.bool_]] = field(default_factory=dict)
     error: str | None = None
+    embeddings: NDArray[np.floating] | None = None
 
     @property
     def confusion(self) -> NDArray[np.int64]:
@@ -63,6 +67,7 @@ def evaluate_classification(
     cells: Sequence[AnyCell],
     assign: Assigner | None = None,
     progress: bool = True,
+    inspect: Callable[[Sequence[CellResult]], object] | None = None,
 ) -> Evaluation:
     """Classify annotated chromosomes and compare the names.
 
@@ -73,10 +78,13 @@ def evaluate_classification(
             chromosomes of strips are taken to be upright; nothing is known of how those of metaphases lie.
         assign: decides the names of a metaphase together; by default :func:`karyonet.assignment.assign`.
         progress: show a progress bar on a terminal.
+        inspect: called with what was made of every cell, for what else one wants to measure of it.
 
     Returns:
         ``accuracy`` (each alone), ``accuracy_joint``, ``macro_f1`` (joint), ``ece`` (of each alone),
-        ``polarity_accuracy`` where it is known; the confusion matrix and the figures by class are of the names
+        ``polarity_accuracy`` where it is known; where the weights have thresholds for label sets, ``coverage_95`` and
+        ``coverage_99`` (share of the chromosomes whose true name is in its set) and ``label_set_size`` (mean number of
+        names in the largest sets, those of 99 %); the confusion matrix and the figures by class are of the names
         decided together.
 
     Raises:
@@ -92,6 +100,8 @@ def evaluate_classification(
     results = [
         _classified(classifier, together, cell) for cell in track(cells, description="evaluating", disable=quiet)
     ]
+    if inspect is not None:
+        inspect(results)
     return summarise(results).model_copy(update={"weights": weights})
 
 
@@ -116,7 +126,9 @@ def compare(cell: AnyCell, classified: Classified, assign: Assigner) -> CellResu
         joint[given] = label_indices(assign(probabilities[given]))
     known = classified.p_arm_up is not None and isinstance(cell, AnnotatedCell)
     upright = np.asarray(classified.p_arm_up, dtype=bool) if known else None
-    return CellResult(cell.id, cell.case, truth, alone, joint, confidence, upright)
+    sets = {level: np.asarray(names, dtype=bool) for level, names in (classified.label_sets or {}).items()}
+    embeddings = classified.embeddings
+    return CellResult(cell.id, cell.case, truth, alone, joint, confidence, upright, sets, embeddings=embeddings)
 
 
 def summarise(results: Sequence[CellResult]) -> Evaluation:
@@ -139,6 +151,7 @@ def summarise(results: Sequence[CellResult]) -> Evaluation:
     }
     if counts[:, 6].any():
         figures["polarity_accuracy"] = _metric(lambda s: metrics.ratio(s[..., 5], s[..., 6]), counts)
+    figures |= _set_figures(results, members)
     confusion = np.sum([result.confusion for result in results], axis=0)[:CLASSES, :CLASSES]
     return Evaluation(
         stage="classification",
@@ -179,6 +192,23 @@ def _counts(r: CellResult) -> tuple[float, ...]:
     right = r.joint == r.truth
     upright = (0, 0) if r.upright is None else (int(r.upright.sum()), r.upright.size)
     return (r.truth.size, int((r.alone == r.truth).sum()), int(right.sum()), bool(right.all()), 1, *upright)
+
+
+def _set_figures(results: Sequence[CellResult], members: NDArray[np.intp]) -> dict[str, Metric]:
+    """Coverage and size of the label sets; a chromosome without a set is not covered and has no size."""
+    figures: dict[str, Metric] = {}
+    for level in sorted({level for result in results for level in result.label_sets}):
+        counts = _per_case([_set_counts(result, level) for result in results], members)
+        figures[f"coverage_{level}"] = _metric(lambda s: metrics.ratio(s[..., 1], s[..., 0]), counts)
+        figures["label_set_size"] = _metric(lambda s: metrics.ratio(s[..., 3], s[..., 2]), counts)
+    return figures
+
+
+def _set_counts(r: CellResult, level: int) -> tuple[int, int, int, int]:
+    """Chromosomes, those whose true name is in the set, sets, names in them."""
+    sets = r.label_sets.get(level, np.zeros((r.truth.size, CLASSES), dtype=bool))
+    sizes = sets.sum(axis=1)
+    return r.truth.size, int(sets[np.arange(r.truth.size), r.truth].sum()), int((sizes > 0).sum()), int(sizes.sum())
 
 
 def _class_counts(result: CellResult) -> NDArray[np.float64]:

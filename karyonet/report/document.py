@@ -157,6 +157,8 @@ def _chromosome_record(chromosome: Chromosome) -> ChromosomeRecord:
         alternatives=tuple(
             AlternativeRecord(label=cast(Label, a.label), confidence=a.confidence) for a in chromosome.alternatives
         ),
+        label_set=cast(tuple[Label, ...], chromosome.label_set),
+        outlier=chromosome.outlier,
         p_arm_up=chromosome.p_arm_up,
         review=chromosome.review,
         cluster=chromosome.cluster,
@@ -186,6 +188,8 @@ def _metaphase(record: MetaphaseRecord, masks: Masks) -> Metaphase:
                 label=c.label,
                 confidence=c.confidence,
                 alternatives=tuple(Alternative(a.label, a.confidence) for a in c.alternatives),
+                label_set=c.label_set,
+                outlier=c.outlier,
                 review=c.review,
                 homolog=c.homolog,
             )

@@ -122,13 +122,21 @@ class AlternativeRecord(_Record):
 
 
 class ChromosomeRecord(_Record):
-    """One chromosome."""
+    """One chromosome.
+
+    Attributes:
+        label_set: the labels that it may have, most likely first; the true one is among them for 99 % of the
+            chromosomes of new cases.
+        outlier: how little it looks like exactly one whole chromosome.
+    """
 
     id: str
     bbox: Box
     label: Label | None
     confidence: Probability | None
     alternatives: tuple[AlternativeRecord, ...] = ()
+    label_set: tuple[Label, ...] = ()
+    outlier: Probability | None = None
     p_arm_up: bool | None
     review: bool
     cluster: str | None

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .context import ContextArchitecture, ContextNetwork
+
 
 class Architecture(BaseModel):
     """What a network is built from; stored in the model card of its weights.
@@ -24,6 +26,7 @@ class Architecture(BaseModel):
         embedding_dim: of a proxy head; pooled features of another size are projected without bias.
         temperature: of a proxy head. Without one the largest probability that 24 unit proxies allow is 0.11.
         classes: number of chromosome types.
+        context: attention over the chromosomes of a metaphase; None names each alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +39,7 @@ class Architecture(BaseModel):
     embedding_dim: int = Field(default=512, ge=2)
     temperature: float = Field(default=0.05, gt=0)
     classes: int = Field(default=24, ge=2)
+    context: ContextArchitecture | None = None
 
 
 class Prediction(NamedTuple):
@@ -135,9 +139,14 @@ class ProxyResNeXtCBAM(nn.Module):
             self.normalisation = self.projection = nn.Identity()
             self.head = nn.Linear(features, architecture.classes)
         self.embedding_dim = architecture.embedding_dim if architecture.head == "proxy" else features
+        self.context = (
+            ContextNetwork(architecture.context, self.embedding_dim, architecture.classes)
+            if architecture.context is not None
+            else None
+        )
 
     def forward(self, strips: Tensor) -> Prediction:
-        """Classify strips.
+        """Classify strips, each alone; ``context`` is called on all of a metaphase by whoever has them.
 
         Args:
             strips: shape (n, 1, height, width), as :func:`~karyonet.stages.classification.preprocessing.prepare`

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from karyonet.case import LABELS, Alternative, Case, Chromosome, FloatArray, Metaphase
+from karyonet.case import LABELS, Alternative, Case, Chromosome, FloatArray, Metaphase, label_indices
 from karyonet.device import DeviceName, Precision
 from karyonet.errors import ArrayError, WeightsError
+from karyonet.label_sets import label_sets, least_probabilities
 from karyonet.stage import MetaphaseStage, StageOptions
 from karyonet.weights import WeightFile, find
 
@@ -33,6 +34,9 @@ class Classification:
         p_arm_up: bool, shape (n,): the short arm is at row 0.
         polarity_probability: float32, shape (n,), of the short arm being at row 0.
         embeddings: float32, shape (n, d), unit length.
+        outlier_features: float64, shape (n, 27), see :mod:`karyonet.stages.classification.rejection`.
+        outliers: float32, shape (n,), 0–1, how little each looks like exactly one whole chromosome; None where the
+            weights were not fitted for it.
     """
 
     labels: tuple[str, ...]
@@ -40,6 +44,13 @@ class Classification:
     p_arm_up: NDArray[np.bool_]
     polarity_probability: FloatArray
     embeddings: FloatArray
+    outlier_features: NDArray[np.float64]
+    outliers: FloatArray | None = None
+
+
+def shows_something(strip: FloatArray) -> bool:
+    """Whether there is stain on a ground in a strip: False where it is empty, of one value, or not finite."""
+    return bool(np.size(strip) and np.isfinite(strip).all() and np.max(strip) > max(float(np.min(strip)), 0.0))
 
 
 class ProxyClassifier(MetaphaseStage):
@@ -59,7 +70,8 @@ class ProxyClassifier(MetaphaseStage):
     assigns = frozenset(
         f"chromosome.{name}"
         for name in (
-            "probabilities", "embedding", "p_arm_up", "label", "confidence", "alternatives", "review", "homolog",
+            "probabilities", "embedding", "p_arm_up", "label", "confidence", "alternatives", "label_set", "outlier",
+            "review", "homolog",
         )
     )  # fmt: skip
 
@@ -68,9 +80,16 @@ class ProxyClassifier(MetaphaseStage):
         review_margin: float = Field(
             2.0, ge=0, description="nats: a name is put under review if the next best naming is no worse than this"
         )
+        reject: float | None = Field(
+            None,
+            ge=0,
+            le=1,
+            description="outlier score above which a person should look; null takes that of the weights",
+        )
         alternatives: int = Field(3, ge=0, le=23, description="how many other names are reported")
         device: DeviceName = Field("auto", description="auto takes a GPU where there is one")
         precision: Precision = Field("auto", description="auto takes bfloat16 where the hardware multiplies in it")
+        context: bool = Field(True, description="read the chromosomes of a metaphase together, if the weights can")
         batch_size: int = Field(64, ge=1, description="strips that are classified at a time")
 
     def __init__(self, **options: Any) -> None:
@@ -107,37 +126,58 @@ class ProxyClassifier(MetaphaseStage):
         """Classify the chromosomes of a case, or strips (:meth:`classify`)."""
         return super().__call__(case) if isinstance(case, Case) else self.classify(case)
 
-    def classify(self, strips: Sequence[FloatArray], scale: float | None = None) -> Classification:
+    def classify(
+        self, strips: Sequence[FloatArray], scale: float | None = None, context: bool = False
+    ) -> Classification:
         """Classify straightened strips.
 
         Args:
             strips: float32, shape (length, width) each: optical density, 0 is background, the length along the rows.
             scale: what brings them to the reference length of the weights; None takes the strips for most of one
                 metaphase, which needs ten of them or more.
+            context: the strips are a metaphase, and the probabilities of each may depend on the others
+                (:mod:`karyonet.stages.classification.context`); changes nothing for weights without it and for fewer
+                than twenty strips.
 
         Raises:
-            ArrayError: K501 for a strip of another shape or with values that are not finite.
+            ArrayError: K501 for a strip of another shape, with values that are not finite, without stain or of one
+                grey value.
             WeightsError: K302, K304 or K305 if the weight file cannot be used.
         """
         if scale is not None and not scale > 0:
             raise ArrayError("K501", what="scale", expected="positive", actual=scale)
+        for strip in strips:
+            if np.ndim(strip) == 2 and np.isfinite(strip).all() and not shows_something(strip):
+                actual = f"{len(strip)}x{np.shape(strip)[1]} pixels of one value"
+                raise ArrayError(
+                    "K501", what="a strip", expected="a picture with stain on an empty ground", actual=actual
+                )
         if self._network is None:
             from .inference import Network
 
             self._network = Network(self._weight, self.options.device, self.options.precision, self.options.batch_size)
-        return self._network(strips, scale)
+        return self._network(strips, scale, context)
 
     def process(self, metaphase: Metaphase) -> Metaphase:
-        """Name the chromosomes of a metaphase that have a strip; the others are put under review."""
+        """Name the chromosomes of a metaphase that have a strip to be read; the others are put under review.
+
+        A person looks at what is under review first. ``label_set`` says between which names to decide; a large
+        ``outlier`` says to look at the pixels first: stain, a nucleus, a piece, or chromosomes still to be separated.
+        """
         from karyonet.assignment import assign
 
-        straightened = [c for c in metaphase.chromosomes if c.strip is not None]
-        said = self.classify([c.strip.optical_density for c in straightened if c.strip is not None])
+        straightened = [c for c in metaphase.chromosomes if c.strip and shows_something(c.strip.optical_density)]
+        densities = [c.strip.optical_density for c in straightened if c.strip is not None]
+        said = self.classify(densities, context=self.options.context)
         assigned = assign(said.probabilities)
+        sets = self._label_sets(said.probabilities, assigned.labels)
+        outliers = said.outliers
         named: dict[str, Chromosome] = {}
         for index, chromosome in enumerate(straightened):
             label, partner = assigned.labels[index], assigned.homologs[index]
             doubtful = assigned.margins[index] < self.options.review_margin or label != said.labels[index]
+            outlier = None if outliers is None else float(outliers[index])
+            rejected = outlier is not None and outlier > self._reject
             named[chromosome.id] = replace(
                 chromosome,
                 probabilities=said.probabilities[index],
@@ -146,11 +186,28 @@ class ProxyClassifier(MetaphaseStage):
                 label=label,
                 confidence=float(assigned.confidences[index]),
                 alternatives=self._alternatives(said.probabilities[index], label),
-                review=chromosome.review or bool(doubtful),
+                label_set=sets[index],
+                outlier=outlier,
+                review=chromosome.review or bool(doubtful) or rejected,
                 homolog=None if partner is None else straightened[partner].id,
             )
         chromosomes = tuple(named.get(c.id, replace(c, review=True)) for c in metaphase.chromosomes)
         return replace(metaphase, chromosomes=chromosomes)
+
+    @property
+    def _reject(self) -> float:
+        chosen: float | None = self.options.reject
+        return self._weight.card.thresholds.get("reject", 1.0) if chosen is None else chosen
+
+    def _label_sets(self, probabilities: FloatArray, labels: Sequence[str]) -> list[tuple[str, ...]]:
+        """The 99 % sets, most probable first, with the name decided for each: a larger set covers no less."""
+        least = least_probabilities(self._weight.card.thresholds).get(99)
+        if least is None:
+            return [()] * len(labels)
+        sets = label_sets(probabilities, least)
+        sets[np.arange(len(labels)), label_indices(labels)] = True
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        return [tuple(LABELS[i] for i in row if of[i]) for row, of in zip(order, sets, strict=True)]
 
     def _alternatives(self, probabilities: FloatArray, label: str) -> tuple[Alternative, ...]:
         order = [int(index) for index in np.argsort(-probabilities, kind="stable") if LABELS[index] != label]

@@ -23,10 +23,11 @@ from karyonet.training.model_card import describe_packs, write_weights
 from karyonet.training.packing import Packed, pack_metaphases_dataset, pack_strips_dataset
 from karyonet.training.recipe import Recipe, read_recipe
 from karyonet.training.strip_pack import StripPack, concatenate
-from karyonet.weights import Metric, ModelCard, WeightFile
+from karyonet.weights import Metric, ModelCard, WeightFile, find, load_matching
 
 from .augmentation import Augmentation
 from .calibration import fit_temperature
+from .conformal import fit_label_sets
 from .dataset import SampleOrder, Sampling, StripBatch, StripSet, split_pack, thinned
 from .model import Architecture, Prediction, ProxyHead, ProxyResNeXtCBAM
 from .preprocessing import Preprocessing
@@ -39,6 +40,7 @@ class ClassificationRecipe(Recipe):
 
     Attributes:
         data: strip packs (``.npz``) or data set folders of format strips or metaphases.
+        initial: weights to start from, a shipped name or a ``.safetensors`` file; what does not fit starts anew.
         architecture, preprocessing, augmentation: of the network, its input and the training examples.
         sampling, per_class: see :class:`~karyonet.stages.classification.dataset.SampleOrder`.
         label_smoothing: of the class loss.
@@ -53,6 +55,7 @@ class ClassificationRecipe(Recipe):
     """
 
     data: tuple[Path, ...] = ()
+    initial: str | None = None
     architecture: Architecture = Architecture()
     preprocessing: Preprocessing = Preprocessing()
     augmentation: Augmentation = Augmentation()
@@ -82,6 +85,9 @@ class ClassificationTask:
         self.recipe, self.training, self.validation = recipe, training, validation
         torch.manual_seed(recipe.seed)
         self.model: nn.Module = ProxyResNeXtCBAM(recipe.architecture)
+        if recipe.initial is not None:
+            fresh = load_matching(self.model, find("classification", recipe.initial))
+            logger.info("started from %s; anew: %s", recipe.initial, ", ".join(fresh) or "nothing")
         self.order = SampleOrder(
             training.pack.labels, recipe.batch_size, recipe.sampling, recipe.per_class, recipe.seed
         )
@@ -201,9 +207,11 @@ def load_pack(path: Path, recipe: ClassificationRecipe, cache: Path) -> StripPac
     if (path / "cells").is_dir():
         packed = pack_strips_dataset(path, upright=path.name in recipe.upright, processes=recipe.processes)
     elif (path / "images").is_dir():
+        from karyonet.evaluation.annotated import StageClassifier
         from karyonet.pipeline import Pipeline
 
-        packed = pack_metaphases_dataset(path, Pipeline.from_config(recipe.pipeline), processes=recipe.processes)
+        straightened = StageClassifier(Pipeline.from_config(recipe.pipeline).stages).chromosomes
+        packed = pack_metaphases_dataset(path, straightened, processes=recipe.processes)
     else:
         raise DataError("K401", path=path, format="strips or metaphases", missing="cells/ or images/")
     _report(packed, path)
@@ -230,6 +238,7 @@ def export(
         input=recipe.preprocessing.model_dump(mode="json"),
         classes=LABELS,
         temperature=temperature,
+        thresholds=fit_label_sets(probabilities, validation.labels, validation.patients),
         training_data=describe_packs(training, recipe.terms),
         metrics={
             name: Metric(value=metric.value, interval=metric.interval, data=data)

@@ -17,6 +17,7 @@ from karyonet.evaluation.classification import evaluate_classification
 from karyonet.geometry.region import Region
 from karyonet.geometry.straighten import straighten
 from karyonet.stage import Stage
+from karyonet.weights import ModelCard, WeightFile
 
 MALE = [label for label in LABELS[:22] for _ in range(2)] + ["X", "Y"]
 
@@ -74,6 +75,43 @@ def test_names_decided_together_mend_one_decided_alone() -> None:
     evaluation = evaluate_classification(lambda c: Classified(probabilities), [cell("m", "case", MALE)])
     assert evaluation.metrics["accuracy"].value == pytest.approx(45 / 46, abs=1e-6)
     assert evaluation.metrics["accuracy_joint"].value == 1
+
+
+def test_coverage_and_size_of_label_sets() -> None:
+    narrow, wide = sure(MALE) > 0, sure(MALE) > 0
+    narrow[:4] = False
+    narrow[:4, 23] = True  # four sets of 46 miss the truth
+    wide[:23, :3] = True
+
+    def classify(c: AnnotatedCell) -> Classified:
+        if c.id == "bad":
+            raise RuntimeError("no luck")
+        return Classified(sure(MALE), label_sets={95: narrow, 99: wide})
+
+    cells = [cell("m1", "one", MALE), cell("m2", "two", MALE)]
+    found = evaluate_classification(classify, cells).metrics
+    assert found["coverage_95"].value == pytest.approx(42 / 46, abs=1e-6)
+    assert found["coverage_99"].value == 1 and found["coverage_99"].interval == (1, 1)
+    assert found["label_set_size"].value == pytest.approx(wide.sum() / 46, abs=1e-6)
+    found = evaluate_classification(classify, [cells[0], cell("bad", "two", MALE)]).metrics
+    assert found["coverage_99"].value == 0.5 and found["coverage_99"].interval == (0, 1)
+    assert found["label_set_size"].value == pytest.approx(wide.sum() / 46, abs=1e-6)
+    assert "coverage_99" not in evaluate_classification(lambda c: Classified(sure(MALE)), cells).metrics
+
+
+def test_label_sets_come_from_the_thresholds_of_the_weights(drawn: Path) -> None:
+    card = ModelCard(
+        name="n", stage="classification", architecture={}, input={}, classes=LABELS,
+        thresholds={"label_set_95": 0.5, "label_set_99": 0.0, "reject": 0.5},
+    )  # fmt: skip
+
+    class Calibrated(Reader):
+        weights = (WeightFile("classification", "n", Path("n.safetensors"), "", card),)
+
+    annotated = cell("m", "case", ["1", "1", "21", "2"], drawn)
+    stages = {"straightening": Straightener(), "classification": Calibrated()}
+    found = evaluate_classification(stages, [annotated], progress=False).metrics
+    assert (found["coverage_95"].value, found["coverage_99"].value, found["label_set_size"].value) == (0.75, 1, 24)
 
 
 def test_chromosomes_without_a_name_are_wrong() -> None:

@@ -67,6 +67,8 @@ def build_metaphase(labels: Sequence[str | None] = MALE, id: str = "m1", **field
                 label=label,
                 confidence=None if label is None else 0.9 + number / 500,
                 alternatives=(Alternative("11", 0.05),) if number % 5 == 0 else (),
+                label_set=() if label is None else (label, "11") if number % 5 == 0 else (label,),
+                outlier=None if label is None else 0.25,
                 review=number in (3, 20) or label is None,
             )
         )

@@ -1,12 +1,25 @@
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from karyonet.errors import ConfigError
 from karyonet.stages.classification.train import ClassificationRecipe
+from karyonet.stages.classification.train_context import ContextRecipe
+from karyonet.stages.segmentation.train import MaskRecipe
 from karyonet.training.recipe import Recipe, read_recipe
+
+SHIPPED = sorted(Path(entry.name).stem for entry in files("karyonet.configs.train").iterdir() if ".yaml" in entry.name)
+OTHER_KINDS: dict[str, type[Recipe]] = {"classification_context": ContextRecipe, "segmentation_masks": MaskRecipe}
+"""Recipes that are not those of a classifier."""
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_recipe_is_valid(name: str) -> None:
+    recipe = read_recipe(OTHER_KINDS.get(name, ClassificationRecipe), None, name)
+    assert recipe.name == name or name in {"classification", *OTHER_KINDS}
 
 
 def test_the_shipped_recipe_is_valid() -> None:

@@ -13,6 +13,7 @@ from karyonet.errors import ArrayError, WeightsError
 from karyonet.geometry.region import Region
 from karyonet.stages.classification import ProxyClassifier
 from karyonet.stages.classification.model import Architecture, ProxyResNeXtCBAM
+from karyonet.stages.classification.rejection import FEATURES
 from karyonet.weights import ModelCard, save
 
 ARCHITECTURE = Architecture(backbone="test_resnet", embedding_dim=16)
@@ -99,6 +100,63 @@ def test_a_case_is_named_together(classifier: ProxyClassifier, strips: list[np.n
             assert by_id[c.homolog].homolog == c.id and by_id[c.homolog].label == c.label
     assert by_id["n0"].label is None and by_id["n0"].review
     assert before.metaphases[0].chromosomes[0].label is None
+
+
+def test_without_thresholds_nothing_is_said_of_sets_and_outliers(
+    classifier: ProxyClassifier, strips: list[np.ndarray]
+) -> None:
+    assert classifier(strips).outliers is None
+    for chromosome in classifier(case_of(strips)).metaphases[0].chromosomes:
+        assert chromosome.label_set == () and chromosome.outlier is None
+
+
+def test_label_sets_hold_the_probable_names_and_the_one_given(tmp_path: Path, strips: list[np.ndarray]) -> None:
+    path = write(tmp_path / "sets.safetensors", thresholds={"label_set_95": 0.9, "label_set_99": 0.06})
+    stage = ProxyClassifier.from_pretrained(path, device="cpu", precision="fp32")
+    said, sizes = stage(strips), set()
+    for number, chromosome in enumerate(stage(case_of(strips)).metaphases[0].chromosomes):
+        names, probabilities = chromosome.label_set, said.probabilities[number]
+        sizes.add(len(names))
+        assert set(names) == {LABELS[i] for i in np.flatnonzero(probabilities >= 0.06)} | {
+            chromosome.label, said.labels[number],
+        }  # fmt: skip
+        given = [probabilities[LABELS.index(name)] for name in names]
+        assert given == sorted(given, reverse=True)
+    assert len(sizes) > 1
+
+
+def test_outliers_are_scored_and_put_under_review(tmp_path: Path, strips: list[np.ndarray]) -> None:
+    """A rule that knows nothing but length: long strips are outliers."""
+    rule = {f"outlier_{name}": 0.0 for name in FEATURES}
+    rule |= {"outlier_intercept": 0.0, "outlier_length": 20.0, "reject": 0.9}
+    path = write(tmp_path / "outliers.safetensors", thresholds=rule)
+
+    def under_review(**options: float) -> list[bool]:
+        stage = ProxyClassifier(weights=str(path), review_margin=0.0, precision="fp32", **options)
+        chromosomes, said = stage(case_of(strips)).metaphases[0].chromosomes, stage(strips)
+        assert said.outliers is not None and (np.diff(said.outliers) >= 0).all()
+        assert [c.outlier for c in chromosomes] == pytest.approx(said.outliers.tolist())
+        high = [c.outlier is not None and c.outlier > options.get("reject", 0.9) for c in chromosomes]
+        assert all(c.review for c, rejected in zip(chromosomes, high, strict=True) if rejected)
+        return high
+
+    assert 0 < sum(under_review()) < sum(under_review(reject=0.1)) < 46
+
+
+@pytest.mark.parametrize("value", [0.0, 0.7, np.nan])
+def test_what_shows_nothing_is_refused_or_put_under_review(
+    classifier: ProxyClassifier, strips: list[np.ndarray], value: float
+) -> None:
+    blank = np.full((30, 9), value, np.float32)
+    for wrong in (blank, np.zeros((0, 9), np.float32)):
+        with pytest.raises(ArrayError) as raised:
+            classifier([*strips, wrong])
+        assert raised.value.code == "K501"
+        case = classifier(case_of([*strips, wrong]))
+        *named, last = case.metaphases[0].chromosomes
+        assert case.errors == () and all(c.label for c in named)
+        assert last.label is None and last.review
+    assert classifier(case_of([blank])).errors == ()
 
 
 def test_a_larger_margin_puts_more_under_review(path: Path, strips: list[np.ndarray]) -> None:

@@ -73,7 +73,7 @@ def test_cross_entropy_is_a_configuration(pack: Path, tmp_path: Path) -> None:
     architecture = {"backbone": "test_resnet", "head": "cross_entropy", "attention": False, "pooling": "average"}
     main(recipe(tmp_path, architecture=architecture, steps=2, validation_steps=None), [pack], tmp_path / "run")
     weights = tmp_path / "run" / "weights" / "drawn.safetensors"
-    assert len(ProxyClassifier.from_pretrained(weights)([np.ones((30, 9), np.float32)] * 10).labels) == 10
+    assert len(ProxyClassifier.from_pretrained(weights)([np.eye(30, 9, dtype=np.float32)] * 10).labels) == 10
 
 
 def test_data_that_cannot_be_used_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The known chromosomes that look most like a given one, for a person who doubts a label."""

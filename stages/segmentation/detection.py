@@ -1,0 +1,76 @@
+"""From what a detector says to boxes: peaks, and the suppression of repeats."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from karyonet.geometry.region import box_iou
+
+from .detector_model import Detections
+from .detector_targets import boxes_at
+
+
+class Boxes(NamedTuple):
+    """Detected chromosomes of one image, the surest first.
+
+    Attributes:
+        boxes: float32, shape (k, 4), in pixels of the input.
+        scores: float32, shape (k,), 0–1.
+        angles: float32, shape (k,): direction of the long axis, radians in [0, π).
+        names: float32, shape (k, classes): probabilities.
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    angles: NDArray[np.float32]
+    names: NDArray[np.float32]
+
+
+def peaks(said: Detections, index: int = 0, threshold: float = 0.3, most: int = 200) -> Boxes:
+    """The local maxima of an image's centre maps, over place and direction.
+
+    Args:
+        said: of the detector.
+        index: of the image in the batch.
+        threshold: least probability.
+        most: peaks at most.
+    """
+    centres = torch.sigmoid(said.centres[index : index + 1])
+    count = centres.shape[1]
+    # Directions go round: the last is a neighbour of the first.
+    circular = torch.cat([centres[:, -1:], centres, centres[:, :1]], dim=1)
+    highest = F.max_pool3d(circular[None], 3, stride=1, padding=(0, 1, 1))[0]
+    is_peak = (centres == highest) & (centres >= threshold)
+    cells = is_peak.nonzero()
+    scores = centres[is_peak]
+    order = torch.argsort(scores, descending=True, stable=True)[:most]
+    cells, scores = cells[order], scores[order]
+    boxes = boxes_at(said.distances[index : index + 1], cells)
+    names = torch.softmax(said.names[index][:, cells[:, 2], cells[:, 3]], dim=0).T
+    angles = cells[:, 1].float() * torch.pi / count
+    return Boxes(*(tensor.float().cpu().numpy() for tensor in (boxes, scores, angles, names)))
+
+
+def suppressed(found: Boxes, overlap: float = 0.5, crossing: float = 0.9, turn: float = 50.0) -> Boxes:
+    """Without repeats: of boxes that overlap only the surest stays, unless they lie in different directions.
+
+    Args:
+        found: peaks, the surest first.
+        overlap: intersection over union above which boxes of one direction are the same chromosome.
+        crossing: the same for boxes of different directions.
+        turn: degrees from which directions are different.
+    """
+    count = len(found.scores)
+    overlaps = box_iou(found.boxes, found.boxes)
+    apart = np.abs((found.angles[:, None] - found.angles[None] + np.pi / 2) % np.pi - np.pi / 2)
+    limit = np.where(apart >= np.deg2rad(turn), crossing, overlap)
+    kept: list[int] = []
+    for number in range(count):
+        if not any(overlaps[number, other] > limit[number, other] for other in kept):
+            kept.append(number)
+    return Boxes(*(array[kept] for array in found))

@@ -1,0 +1,226 @@
+"""Trains the detector on annotated metaphases: recipe, crops, validation and the weights that come out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from karyonet.case import LABELS
+from karyonet.evaluation.matching import match_boxes
+from karyonet.training.loop import Trainer
+from karyonet.training.metaphase_pack import MetaphasePack, concatenate_metaphases
+from karyonet.training.model_card import write_weights
+from karyonet.training.recipe import Recipe
+from karyonet.training.strip_pack import LEVELS
+from karyonet.weights import Metric, ModelCard, TrainingData, WeightFile
+
+from .detection import peaks, suppressed
+from .detector_model import Detector, DetectorArchitecture
+from .detector_targets import Targets, batched, detection_loss, draw_targets
+
+logger = logging.getLogger(__name__)
+GRID = 32
+"""Sides of the input are multiples of this many pixels."""
+
+
+class DetectorAugmentation(BaseModel):
+    """How much crops are varied.
+
+    Attributes:
+        scale: relative, of the size. gain: relative, of the density. gamma: exponent, relative.
+        blur: standard deviation in pixels at most. noise: standard deviation, in mean densities, at most.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scale: float = Field(default=0.25, ge=0, lt=1)
+    gain: float = Field(default=0.2, ge=0, lt=1)
+    gamma: float = Field(default=0.2, ge=0, lt=1)
+    blur: float = Field(default=0.7, ge=0)
+    noise: float = Field(default=0.05, ge=0)
+
+
+class DetectorRecipe(Recipe):
+    """The recipe of a detector.
+
+    Attributes:
+        data: metaphase packs (``.npz``).
+        architecture: of the network.
+        size: median of the longer sides of a metaphase's boxes, in pixels of the packs; stored in the model card.
+        crop: side of the training crops in pixels.
+        augmentation: of the crops.
+        validation_images: how many whole images a validation looks at.
+        threshold: probability from which a centre counts, in validation.
+        licence, terms: for the model card.
+    """
+
+    data: tuple[Path, ...] = ()
+    architecture: DetectorArchitecture = DetectorArchitecture()
+    size: float = Field(default=48.0, gt=0)
+    crop: int = Field(default=256, ge=GRID, multiple_of=GRID)
+    augmentation: DetectorAugmentation = DetectorAugmentation()
+    train_split: str = "train"
+    validation_split: str = "validation"
+    validation_images: int = Field(default=60, ge=1)
+    threshold: float = Field(default=0.35, gt=0, lt=1)
+    licence: str = "Apache-2.0"
+    terms: dict[str, str] = Field(default_factory=dict)
+
+
+class DetectorBatch(NamedTuple):
+    """Crops, float32 (n, 1, crop, crop), and what should be said of them."""
+
+    images: Tensor
+    targets: Targets
+
+
+class DetectorTask:
+    """What the training loop needs.
+
+    Args:
+        recipe: how.
+        pack: metaphases of the training and of the validation split.
+    """
+
+    def __init__(self, recipe: DetectorRecipe, pack: MetaphasePack) -> None:
+        self.recipe, self.pack = recipe, pack
+        torch.manual_seed(recipe.seed)
+        self.model: nn.Module = Detector(recipe.architecture)
+        self.training = pack.of_split(recipe.train_split)
+        held_out = pack.of_split(recipe.validation_split)
+        chosen = np.linspace(0, len(held_out) - 1, min(recipe.validation_images, len(held_out))).astype(int)
+        self.held_out = held_out[chosen]
+
+    def batch(self, step: int, device: torch.device) -> DetectorBatch:
+        """Crops of a step: turned by quarters, mirrored, scaled, and their grey values varied."""
+        drawn = [self._crop(step * self.recipe.batch_size + number) for number in range(self.recipe.batch_size)]
+        images = torch.from_numpy(np.stack([image for image, _ in drawn]))[:, None]
+        return DetectorBatch(images.to(device), batched([targets for _, targets in drawn]).to(device))
+
+    def loss(self, model: nn.Module, batch: DetectorBatch) -> Tensor:
+        """See :func:`~karyonet.stages.segmentation.detector_targets.detection_loss`."""
+        said = model(batch.images.contiguous(memory_format=torch.channels_last))
+        with torch.autocast(batch.images.device.type, enabled=False):
+            return detection_loss(said, batch.targets)
+
+    def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
+        """Detection F1 at IoU 0.5 on whole images (score), precision, recall, and the share of exact counts."""
+        right = said = true = exact = named = 0
+        for index in self.held_out:
+            found = suppressed(peaks(model(whole_image(self.pack.image(index)).to(device)), 0, self.recipe.threshold))
+            rows = self.pack.chromosomes(int(index))
+            pairs = match_boxes(found.boxes, self.pack.boxes[rows], 0.5).pairs
+            right, said, true = right + len(pairs), said + len(found.boxes), true + len(rows)
+            exact += len(found.boxes) == len(rows)
+            if len(pairs):
+                named += int((found.names[pairs[:, 0]].argmax(axis=1) == self.pack.labels[rows][pairs[:, 1]]).sum())
+        precision, recall = right / max(said, 1), right / max(true, 1)
+        return {
+            "score": 2 * right / max(said + true, 1),
+            "precision": precision,
+            "recall": recall,
+            "exact_count_share": exact / max(len(self.held_out), 1),
+            "named_right": named / max(right, 1),
+        }
+
+    def _crop(self, number: int) -> tuple[NDArray[np.float32], Targets]:
+        generator = np.random.default_rng((self.recipe.seed, number))
+        side, settings = self.recipe.crop, self.recipe.augmentation
+        index = int(generator.choice(self.training))
+        image, rows = self.pack.image(index), self.pack.chromosomes(index)
+        boxes, angles = self.pack.boxes[rows].astype(np.float64), self.pack.angles[rows].astype(np.float64)
+        scale = float(np.exp(generator.uniform(-1, 1) * np.log1p(settings.scale)))
+        # The crop's middle is near some chromosome: empty corners teach little.
+        middle = boxes[int(generator.integers(len(boxes)))].reshape(2, 2).mean(axis=0) if len(boxes) else np.zeros(2)
+        middle = middle + generator.uniform(-0.4, 0.4, 2) * side / scale
+        turn = (np.array([[1, 0], [0, 1]]), np.array([[0, -1], [1, 0]]), np.array([[-1, 0], [0, -1]]),
+                np.array([[0, 1], [-1, 0]]))[int(generator.integers(4))]  # fmt: skip
+        if generator.random() < 0.5:
+            turn = turn @ np.array([[-1, 0], [0, 1]])
+        linear = scale * turn
+        matrix = np.concatenate([linear, ((side - 1) / 2 - linear @ middle)[:, None]], axis=1)
+        crop = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR).astype(np.float32) / LEVELS
+        corners = np.stack([boxes[:, :2], boxes[:, 2:]], axis=1) @ linear.T + matrix[:, 2]
+        moved = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+        turned = np.stack([np.cos(angles), np.sin(angles)], axis=1) @ turn.T
+        targets = draw_targets(
+            (side, side), moved, np.arctan2(turned[:, 1], turned[:, 0]) % np.pi, self.pack.elongation[rows],
+            self.pack.labels[rows], self.recipe.architecture.directions,
+        )  # fmt: skip
+        return _varied(crop, settings, generator), targets
+
+
+def whole_image(image: NDArray[np.uint8]) -> Tensor:
+    """An image of a pack as the detector takes it: float32, shape (1, 1, height, width), filled up to the grid."""
+    height, width = image.shape
+    padded = np.pad(image, ((0, -height % GRID), (0, -width % GRID)))
+    return torch.from_numpy(padded.astype(np.float32) / LEVELS)[None, None]
+
+
+def train_detector(
+    recipe: DetectorRecipe, data: Sequence[Path] = (), run: Path | None = None, resume: bool = True
+) -> WeightFile | None:
+    """Train, or go on training, and write the weights with their card to ``<run>/weights``.
+
+    Returns:
+        The weight file, or None if the run was asked to stop before its end.
+
+    Raises:
+        DataError: K4xx for data that cannot be used, K406 for the checkpoint of another recipe.
+    """
+    run = run or recipe.run or Path("karyonet-run") / recipe.name
+    pack = concatenate_metaphases([MetaphasePack.read(path) for path in data or recipe.data])
+    task = DetectorTask(recipe, pack)
+    trainer = Trainer(recipe, task, run)
+    if not trainer.fit(resume).finished:
+        return None
+    model = trainer.best_model()
+    with torch.inference_mode():
+        figures = task.validate(model, trainer.device)
+    names = {"score": "detection_f1", "precision": "detection_precision", "recall": "detection_recall"}
+    card = ModelCard(
+        name=recipe.name,
+        stage="segmentation",
+        architecture=recipe.architecture.model_dump(mode="json"),
+        input={"size": recipe.size},
+        classes=LABELS,
+        thresholds={"centre": recipe.threshold},
+        training_data=(
+            TrainingData(
+                name="gband_metaphases",
+                terms=recipe.terms.get("gband_metaphases", ""),
+                split=recipe.train_split,
+                examples=len(task.training),
+                cases=len(np.unique(pack.cases[task.training])),
+            ),
+        ),
+        metrics={
+            names.get(name, name): Metric(value=value, data=f"gband_metaphases, {len(task.held_out)} validation images")
+            for name, value in figures.items()
+        },
+        licence=recipe.licence,
+        recipe=recipe.model_dump(mode="json", exclude={"run", "data", "device", "threads"})
+        | {"steps_done": trainer.progression.step, "minutes_spent": round(trainer.progression.minutes, 1)},
+    )
+    return write_weights(model.state_dict(), card, run / "weights")
+
+
+def _varied(
+    crop: NDArray[np.float32], settings: DetectorAugmentation, generator: np.random.Generator
+) -> NDArray[np.float32]:
+    gain = 1 + settings.gain * generator.uniform(-1, 1)
+    varied = gain * np.power(crop, 1 + settings.gamma * generator.uniform(-1, 1))
+    width = settings.blur * generator.uniform(-1, 1)
+    if width > 0.1:
+        varied = cv2.GaussianBlur(varied, (0, 0), width)
+    noise = generator.standard_normal(crop.shape, dtype=np.float32) * (settings.noise * generator.random())
+    return np.clip(varied + noise, 0, 4).astype(np.float32)

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from karyonet.data.metaphases import AnnotatedChromosome, AnnotatedMetaphase
+from karyonet.geometry.region import Region
+from karyonet.stages.segmentation.detection import Boxes, peaks, suppressed
+from karyonet.stages.segmentation.detector_model import STRIDE, Detections, Detector, DetectorArchitecture
+from karyonet.stages.segmentation.detector_targets import batched, boxes_at, detection_loss, directions_of, draw_targets
+from karyonet.stages.segmentation.train_detector import DetectorRecipe, DetectorTask, train_detector
+from karyonet.training.metaphase_pack import MetaphasePack, concatenate_metaphases, long_axis, pack_metaphase
+
+
+def rod(angle: float, length: float = 60, breadth: float = 12) -> np.ndarray:
+    """A rod in the middle of an image of 100×100, its long axis turned by ``angle`` radians from x towards y."""
+    box = cv2.boxPoints(((50.0, 50.0), (length, breadth), float(np.rad2deg(angle))))
+    return cv2.fillPoly(np.zeros((100, 100), np.uint8), [np.rint(box).astype(np.int32)], 1).astype(bool)
+
+
+@given(angle=st.floats(0, 3.14))
+@settings(max_examples=25, deadline=None)
+def test_the_long_axis_of_a_rod_is_its_direction(angle: float) -> None:
+    found, elongation = long_axis(Region.from_mask(rod(angle)))
+    assert abs((found - angle + np.pi / 2) % np.pi - np.pi / 2) < 0.06
+    assert elongation > 0.6
+
+
+def test_a_disc_has_no_direction_and_fits_all() -> None:
+    rows, columns = np.mgrid[-10:11, -10:11]
+    angle, elongation = long_axis(Region.from_mask(rows**2 + columns**2 <= 100))
+    assert elongation < 0.05
+    assert directions_of(angle, elongation, 6).min() > 0.6
+    assert directions_of(0.0, 0.8, 6)[3] < 0.1
+    assert long_axis(Region((0, 0, 1, 1), np.ones((1, 1), bool))) == (0.0, 0.0)
+
+
+BOXES = np.array([[20.0, 40, 100, 80], [40, 20, 80, 100]])
+CROSSING = draw_targets((128, 128), BOXES, np.array([0.0, np.pi / 2]), np.array([0.8, 0.8]), np.array([3, 9]), 6)
+
+
+def perfect(targets: object = CROSSING) -> Detections:
+    """What a detector without fault says of the crossing."""
+    centres = torch.logit(CROSSING.centres.clamp(1e-4, 1 - 1e-4))
+    distances = torch.ones(1, 6, 4, 32, 32)
+    for (_, d, r, c), (xmin, ymin, xmax, ymax) in zip(CROSSING.cells.tolist(), CROSSING.boxes.tolist(), strict=True):
+        x, y = (c + 0.5) * STRIDE, (r + 0.5) * STRIDE
+        distances[0, d, :, r, c] = torch.tensor([x - xmin, y - ymin, xmax - x, ymax - y])
+    return Detections(centres, distances, torch.zeros(1, 24, 32, 32))
+
+
+def test_crossing_chromosomes_with_one_middle_stay_two() -> None:
+    found = suppressed(peaks(perfect(), threshold=0.5))
+    assert len(found.scores) == 2
+    order = np.argsort(found.boxes[:, 0])
+    assert found.boxes[order] == pytest.approx(BOXES, abs=0.01)
+    assert sorted(np.rad2deg(found.angles)) == pytest.approx([0, 90])
+
+
+def test_the_loss_of_the_truth_is_small_and_of_anything_else_larger() -> None:
+    truth = perfect()
+    names = truth.names.clone()
+    names[0, 9, 15, 15] = 20.0  # the last drawn stands at the common middle
+    right = float(detection_loss(truth._replace(names=names), CROSSING))
+    blank = float(detection_loss(truth._replace(centres=torch.full_like(truth.centres, -5.0), names=names), CROSSING))
+    moved = float(detection_loss(truth._replace(distances=truth.distances * 2, names=names), CROSSING))
+    assert right < 0.3 < moved and right < 0.3 < blank
+
+
+def test_middles_outside_and_empty_images_are_no_targets() -> None:
+    outside = draw_targets((64, 64), BOXES + 200, np.zeros(2), np.ones(2), np.zeros(2, int), 6)
+    empty = draw_targets((64, 64), np.zeros((0, 4)), np.zeros(0), np.zeros(0), np.zeros(0, int), 6)
+    for targets in (outside, empty):
+        assert targets.centres.max() == 0 and len(targets.cells) == 0 and (targets.names == -100).all()
+    both = batched([outside, draw_targets((64, 64), BOXES / 2, np.zeros(2), np.ones(2), np.zeros(2, int), 6)])
+    assert set(both.cells[:, 0].tolist()) == {1}
+    said = Detections(torch.full((2, 6, 16, 16), -5.0), torch.ones(2, 6, 4, 16, 16), torch.zeros(2, 24, 16, 16))
+    assert torch.isfinite(detection_loss(said, both)) and torch.isfinite(detection_loss(said, batched([empty, empty])))
+
+
+def test_boxes_are_measured_from_the_middle_of_their_cell() -> None:
+    distances = torch.full((1, 1, 4, 8, 8), 10.0)
+    assert boxes_at(distances, torch.tensor([[0, 0, 2, 3]])).tolist() == [[4.0, 0.0, 24.0, 20.0]]
+
+
+def test_repeats_are_suppressed_unless_they_cross() -> None:
+    boxes = np.array([[0, 0, 40, 40], [1, 1, 41, 41], [2, 0, 42, 42], [60, 60, 90, 90]], np.float32)
+    found = Boxes(boxes, np.array([0.9, 0.8, 0.7, 0.6], np.float32), np.deg2rad([10, 20, 100, 0]).astype(np.float32),
+                  np.zeros((4, 24), np.float32))  # fmt: skip
+    assert suppressed(found).boxes[:, 0].tolist() == [0, 2, 60]
+    nothing = Boxes(*(array[:0] for array in found))
+    assert len(suppressed(nothing).scores) == 0
+
+
+def test_the_network_gives_a_cell_every_four_pixels() -> None:
+    said = Detector(DetectorArchitecture(channels=16))(torch.zeros(1, 1, 64, 96))
+    assert said.centres.shape == (1, 6, 16, 24) and said.distances.shape == (1, 6, 4, 16, 24)
+    assert (said.distances > 0).all() and said.names.shape == (1, 24, 16, 24)
+    assert torch.sigmoid(said.centres).max() < 0.2
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two rods an image, one lying and one standing, at random places."""
+    generator = np.random.default_rng(0)
+    packs = []
+    for number in range(12):
+        density = np.zeros((160, 160), np.float32)
+        regions, chromosomes = [], []
+        for name, (height, width) in (("1", (12, 50)), ("9", (36, 12))):
+            x, y = (int(v) for v in generator.integers(5, 100, 2))
+            density[y : y + height, x : x + width] += 1.0
+            regions.append(Region((x, y, x + width, y + height), np.ones((height, width), bool)))
+            chromosomes.append(AnnotatedChromosome(name, (x - 3, y - 3, x + width + 3, y + height + 3)))
+        split = "validation" if number % 4 == 0 else "train"
+        annotated = AnnotatedMetaphase(
+            f"m{number}", f"p{number}", Path("m.png"), 160, 160, tuple(chromosomes), split=split
+        )
+        packs.append(pack_metaphase(annotated, density, regions, 1.0))
+    path = tmp_path_factory.mktemp("packs") / "drawn.npz"
+    concatenate_metaphases(packs).write(path)
+    return path
+
+
+def recipe(**changes: object) -> DetectorRecipe:
+    values: dict[str, object] = {
+        "name": "drawn", "steps": 3, "batch_size": 4, "crop": 128, "device": "cpu", "precision": "fp32", "ema": 0.0,
+        "validation_steps": 2, "validation_images": 2,
+        "architecture": {"channels": 16, "backbone": "test_resnet"},
+    }  # fmt: skip
+    return DetectorRecipe.model_validate({**values, **changes})
+
+
+def test_a_pack_keeps_what_is_known(pack: Path) -> None:
+    read = MetaphasePack.read(pack)
+    assert len(read) == 12 and len(read.labels) == 24 and read.image(3).shape == (160, 160)
+    assert read.labels[read.chromosomes(5)].tolist() == [0, 8]
+    assert np.rad2deg(read.angles[read.chromosomes(5)]) == pytest.approx([0, 90], abs=1)
+
+
+def test_crops_and_their_boxes_agree_and_repeat(pack: Path) -> None:
+    task = DetectorTask(recipe(), MetaphasePack.read(pack))
+    device = torch.device("cpu")
+    first, again, other = task.batch(0, device), task.batch(0, device), task.batch(1, device)
+    assert torch.equal(first.images, again.images) and not torch.equal(first.images, other.images)
+    for image, _, row, column in first.targets.cells.tolist():
+        if first.targets.centres[image, :, row, column].max() == 1:
+            patch = first.images[image, 0, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4]
+            assert patch.max() > 0.4  # the middle of a rod is on the rod
+
+
+def test_training_ends_in_weights_with_their_card(pack: Path, tmp_path: Path) -> None:
+    weight = train_detector(recipe(), [pack], tmp_path / "run")
+    assert weight is not None and weight.card.thresholds == {"centre": 0.35}
+    assert set(weight.card.metrics) >= {"detection_f1", "detection_recall", "exact_count_share"}
