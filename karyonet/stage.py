@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
-from karyonet.case import FIELDS, Case, Metaphase
+from karyonet.case import FIELDS, Case, Contrast, Metaphase
 from karyonet.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from karyonet.geometry.region import BoundingBox, Region
     from karyonet.weights import WeightFile
@@ -102,6 +102,14 @@ class BoxSegmenter(Protocol):
             metaphase: as the stage left it.
             boxes: ``(xmin, ymin, xmax, ymax)`` in pixels, best those of all its chromosomes.
         """
+
+
+@runtime_checkable
+class SetClassifier(Protocol):
+    """What a classification stage may offer besides: label sets (:mod:`karyonet.label_sets`)."""
+
+    def least_probabilities(self, contrast: Contrast) -> Mapping[int, float]:
+        """For images of a contrast, how probable a name must be to be in the set, by coverage in per cent."""
 
 
 @cache

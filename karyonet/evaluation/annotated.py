@@ -15,8 +15,8 @@ from karyonet.data.metaphases import AnnotatedMetaphase
 from karyonet.data.strips import AnnotatedCell, chromosome_regions
 from karyonet.errors import StageError
 from karyonet.geometry.region import BoundingBox, Region
-from karyonet.label_sets import label_sets, least_probabilities
-from karyonet.stage import BoxSegmenter, Stage
+from karyonet.label_sets import label_sets
+from karyonet.stage import BoxSegmenter, SetClassifier, Stage
 
 
 class Classified(NamedTuple):
@@ -60,9 +60,6 @@ class StageClassifier:
             for step in found
             if step not in self._before and step.assigns & {"chromosome.probabilities", "chromosome.p_arm_up"}
         ]
-        namers = [step for step in self._after if "chromosome.probabilities" in step.assigns]
-        thresholds = [weight.card.thresholds for step in namers for weight in step.weights]
-        self._least = least_probabilities(thresholds[-1]) if thresholds else {}
 
     def __call__(self, cell: AnnotatedCell | AnnotatedMetaphase) -> Classified:
         """Classify the annotated chromosomes of one image.
@@ -78,7 +75,9 @@ class StageClassifier:
         for step in self._after:
             case = _checked(step(case))
         said = _answers(case.metaphases[0].chromosomes, [c.strip is not None for c in straightened])
-        sets = {level: label_sets(said.probabilities, least) for level, least in self._least.items()}
+        contrast = case.metaphases[0].contrast
+        least = [step.least_probabilities(contrast) for step in self._after if isinstance(step, SetClassifier)]
+        sets = {level: label_sets(said.probabilities, value) for level, value in least[-1].items()} if least else {}
         return said._replace(label_sets=sets or None)
 
     def chromosomes(self, cell: AnnotatedCell | AnnotatedMetaphase) -> tuple[Chromosome, ...]:
@@ -141,9 +140,7 @@ def _answers(chromosomes: Sequence[Chromosome], straightened: Sequence[bool]) ->
             p_arm_up[number] = chromosome.p_arm_up != (has_strip and number % 2 == 1)
     said = any(up is not None for up in p_arm_up)
     embeddings = _embeddings([found.get(f"c{number}") for number in range(1, len(straightened) + 1)])
-    return Classified(
-        probabilities, np.array([bool(up) for up in p_arm_up]) if said else None, embeddings=embeddings
-    )
+    return Classified(probabilities, np.array([bool(up) for up in p_arm_up]) if said else None, embeddings=embeddings)
 
 
 def _embeddings(chromosomes: Sequence[Chromosome | None]) -> NDArray[np.float32] | None:

@@ -111,7 +111,7 @@ class CutoutPack:
         starts: NDArray[np.int64] = self._starts  # type: ignore[attr-defined]
         rows = slice(starts[index], starts[index + 1])
         shape = self.heights[index], self.widths[index]
-        density = self.pixels[rows].reshape(shape).astype(np.float32) / LEVELS
+        density = self.pixels[rows].reshape(shape).astype(np.float32) / np.float32(LEVELS)
         return Cutout(density, self.inside[rows].reshape(shape).astype(bool))
 
     def of_split(self, split: str) -> NDArray[np.int64]:

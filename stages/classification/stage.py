@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from karyonet.case import LABELS, Alternative, Case, Chromosome, FloatArray, Metaphase, label_indices
+from karyonet.case import LABELS, Alternative, Case, Chromosome, Contrast, FloatArray, Metaphase, label_indices
 from karyonet.device import DeviceName, Precision
 from karyonet.errors import ArrayError, WeightsError
 from karyonet.label_sets import label_sets, least_probabilities
@@ -77,6 +77,9 @@ class ProxyClassifier(MetaphaseStage):
 
     class Options(StageOptions):
         weights: str = Field("gband", description="name of shipped weights, or a .safetensors file")
+        fluorescence_weights: str | None = Field(
+            None, description="the same for metaphases that are light on black; null takes the others for all"
+        )
         review_margin: float = Field(
             2.0, ge=0, description="nats: a name is put under review if the next best naming is no worse than this"
         )
@@ -94,10 +97,14 @@ class ProxyClassifier(MetaphaseStage):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._weight = find(STAGE, self.options.weights)
-        if self._weight.card.classes != LABELS:
-            raise WeightsError("K304", path=self._weight.path, stage=STAGE, reason="its classes are not the 24 types")
-        self._network: Network | None = None
+        names: dict[Contrast, str | None] = {
+            "absorption": self.options.weights,
+            "fluorescence": self.options.fluorescence_weights,
+        }
+        self._weights: dict[Contrast, WeightFile] = {
+            contrast: _found(name or self.options.weights) for contrast, name in names.items()
+        }
+        self._networks: dict[str, Network] = {}
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path = "gband", **options: Any) -> ProxyClassifier:
@@ -106,11 +113,11 @@ class ProxyClassifier(MetaphaseStage):
         Raises:
             WeightsError: K3xx if there are no such weights or they do not fit.
         """
-        return cls(weights=str(name_or_path), **options)
+        return cls(**{"weights": str(name_or_path), "fluorescence_weights": None} | options)
 
     @property
     def weights(self) -> tuple[WeightFile, ...]:
-        return (self._weight,)
+        return tuple({weight.sha256: weight for weight in self._weights.values()}.values())
 
     @property
     def device(self) -> str | None:
@@ -127,7 +134,11 @@ class ProxyClassifier(MetaphaseStage):
         return super().__call__(case) if isinstance(case, Case) else self.classify(case)
 
     def classify(
-        self, strips: Sequence[FloatArray], scale: float | None = None, context: bool = False
+        self,
+        strips: Sequence[FloatArray],
+        scale: float | None = None,
+        context: bool = False,
+        contrast: Contrast = "absorption",
     ) -> Classification:
         """Classify straightened strips.
 
@@ -138,6 +149,7 @@ class ProxyClassifier(MetaphaseStage):
             context: the strips are a metaphase, and the probabilities of each may depend on the others
                 (:mod:`karyonet.stages.classification.context`); changes nothing for weights without it and for fewer
                 than twenty strips.
+            contrast: of the image that the strips were taken from, which decides on the weights.
 
         Raises:
             ArrayError: K501 for a strip of another shape, with values that are not finite, without stain or of one
@@ -152,11 +164,7 @@ class ProxyClassifier(MetaphaseStage):
                 raise ArrayError(
                     "K501", what="a strip", expected="a picture with stain on an empty ground", actual=actual
                 )
-        if self._network is None:
-            from .inference import Network
-
-            self._network = Network(self._weight, self.options.device, self.options.precision, self.options.batch_size)
-        return self._network(strips, scale, context)
+        return self._network(contrast)(strips, scale, context)
 
     def process(self, metaphase: Metaphase) -> Metaphase:
         """Name the chromosomes of a metaphase that have a strip to be read; the others are put under review.
@@ -168,16 +176,18 @@ class ProxyClassifier(MetaphaseStage):
 
         straightened = [c for c in metaphase.chromosomes if c.strip and shows_something(c.strip.optical_density)]
         densities = [c.strip.optical_density for c in straightened if c.strip is not None]
-        said = self.classify(densities, context=self.options.context)
+        said = self.classify(densities, context=self.options.context, contrast=metaphase.contrast)
+        card = self._weights[metaphase.contrast].card
         assigned = assign(said.probabilities)
-        sets = self._label_sets(said.probabilities, assigned.labels)
+        sets = _label_sets(said.probabilities, assigned.labels, self.least_probabilities(metaphase.contrast).get(99))
+        reject = card.thresholds.get("reject", 1.0) if self.options.reject is None else self.options.reject
         outliers = said.outliers
         named: dict[str, Chromosome] = {}
         for index, chromosome in enumerate(straightened):
             label, partner = assigned.labels[index], assigned.homologs[index]
             doubtful = assigned.margins[index] < self.options.review_margin or label != said.labels[index]
             outlier = None if outliers is None else float(outliers[index])
-            rejected = outlier is not None and outlier > self._reject
+            rejected = outlier is not None and outlier > reject
             named[chromosome.id] = replace(
                 chromosome,
                 probabilities=said.probabilities[index],
@@ -194,21 +204,41 @@ class ProxyClassifier(MetaphaseStage):
         chromosomes = tuple(named.get(c.id, replace(c, review=True)) for c in metaphase.chromosomes)
         return replace(metaphase, chromosomes=chromosomes)
 
-    @property
-    def _reject(self) -> float:
-        chosen: float | None = self.options.reject
-        return self._weight.card.thresholds.get("reject", 1.0) if chosen is None else chosen
+    def _network(self, contrast: Contrast) -> Network:
+        from .inference import Network
 
-    def _label_sets(self, probabilities: FloatArray, labels: Sequence[str]) -> list[tuple[str, ...]]:
-        """The 99 % sets, most probable first, with the name decided for each: a larger set covers no less."""
-        least = least_probabilities(self._weight.card.thresholds).get(99)
-        if least is None:
-            return [()] * len(labels)
-        sets = label_sets(probabilities, least)
-        sets[np.arange(len(labels)), label_indices(labels)] = True
-        order = np.argsort(-probabilities, axis=1, kind="stable")
-        return [tuple(LABELS[i] for i in row if of[i]) for row, of in zip(order, sets, strict=True)]
+        weight, options = self._weights[contrast], self.options
+        if weight.sha256 not in self._networks:
+            self._networks[weight.sha256] = Network(weight, options.device, options.precision, options.batch_size)
+        return self._networks[weight.sha256]
+
+    def least_probabilities(self, contrast: Contrast) -> dict[int, float]:
+        """How probable a name must be to be in a label set, by its coverage in per cent.
+
+        Empty where the weights were not calibrated for it, and where their context is switched off: the thresholds are
+        those of probabilities in context.
+        """
+        card = self._weights[contrast].card
+        alone = not self.options.context and card.architecture.get("context") is not None
+        return {} if alone else least_probabilities(card.thresholds)
 
     def _alternatives(self, probabilities: FloatArray, label: str) -> tuple[Alternative, ...]:
         order = [int(index) for index in np.argsort(-probabilities, kind="stable") if LABELS[index] != label]
         return tuple(Alternative(LABELS[i], float(probabilities[i])) for i in order[: self.options.alternatives])
+
+
+def _label_sets(probabilities: FloatArray, labels: Sequence[str], least: float | None) -> list[tuple[str, ...]]:
+    """Sets, most probable first, with the name decided for each: a larger set covers no less."""
+    if least is None:
+        return [()] * len(labels)
+    sets = label_sets(probabilities, least)
+    sets[np.arange(len(labels)), label_indices(labels)] = True
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    return [tuple(LABELS[i] for i in row if of[i]) for row, of in zip(order, sets, strict=True)]
+
+
+def _found(name: str) -> WeightFile:
+    weight = find(STAGE, name)
+    if weight.card.classes != LABELS:
+        raise WeightsError("K304", path=weight.path, stage=STAGE, reason="its classes are not the 24 types")
+    return weight

@@ -22,10 +22,11 @@ from karyonet.training.loop import Trainer
 from karyonet.training.model_card import write_weights
 from karyonet.training.recipe import Recipe, read_recipe
 from karyonet.training.strip_pack import StripPack, concatenate
-from karyonet.weights import Metric, ModelCard, WeightFile, find, load_matching
+from karyonet.weights import Metric, WeightFile, find, load_matching
 
 from .augmentation import Augmentation
 from .calibration import fit_temperature
+from .conformal import fit_label_sets
 from .context import ContextArchitecture, ContextNetwork, measure
 from .dataset import StripSet, split_pack
 from .model import Architecture, Prediction, ProxyResNeXtCBAM
@@ -279,7 +280,9 @@ def train_context(
         update={
             "name": recipe.name,
             "architecture": whole.architecture.model_dump(mode="json"),
-            "thresholds": card.thresholds | {"context_temperature": temperature},
+            "thresholds": card.thresholds
+            | {"context_temperature": temperature}
+            | fit_label_sets(probabilities, validation.labels, validation.patients),
             "metrics": card.metrics | metrics,
             "recipe": card.recipe
             | {"context": recipe.model_dump(mode="json", exclude={"run", "data", "device", "threads"})},

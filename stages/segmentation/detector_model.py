@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import timm
 import torch
@@ -58,10 +58,11 @@ class Detector(nn.Module):
     def __init__(self, architecture: DetectorArchitecture | None = None) -> None:
         super().__init__()
         self.architecture = a = architecture or DetectorArchitecture()
-        self.backbone = timm.create_model(
+        trunk: Any = timm.create_model(
             a.backbone, pretrained=False, in_chans=1, features_only=True, out_indices=(1, 2, 3, 4)
         )
-        widths = self.backbone.feature_info.channels()
+        widths: list[int] = trunk.feature_info.channels()
+        self.backbone: nn.Module = trunk
         self.lateral = nn.ModuleList([nn.Conv2d(width, a.channels, 1) for width in widths])
         self.smooth = nn.ModuleList([_convolution(a.channels) for _ in widths[:-1]])
         self.tower = nn.Sequential(_convolution(a.channels), _convolution(a.channels))

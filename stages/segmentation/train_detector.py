@@ -148,7 +148,7 @@ class DetectorTask:
             turn = turn @ np.array([[-1, 0], [0, 1]])
         linear = scale * turn
         matrix = np.concatenate([linear, ((side - 1) / 2 - linear @ middle)[:, None]], axis=1)
-        crop = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR).astype(np.float32) / LEVELS
+        crop = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR).astype(np.float32)
         corners = np.stack([boxes[:, :2], boxes[:, 2:]], axis=1) @ linear.T + matrix[:, 2]
         moved = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
         turned = np.stack([np.cos(angles), np.sin(angles)], axis=1) @ turn.T
@@ -156,7 +156,7 @@ class DetectorTask:
             (side, side), moved, np.arctan2(turned[:, 1], turned[:, 0]) % np.pi, self.pack.elongation[rows],
             self.pack.labels[rows], self.recipe.architecture.directions,
         )  # fmt: skip
-        return _varied(crop, settings, generator), targets
+        return _varied(crop / np.float32(LEVELS), settings, generator), targets
 
 
 def whole_image(image: NDArray[np.uint8]) -> Tensor:
@@ -218,9 +218,9 @@ def _varied(
     crop: NDArray[np.float32], settings: DetectorAugmentation, generator: np.random.Generator
 ) -> NDArray[np.float32]:
     gain = 1 + settings.gain * generator.uniform(-1, 1)
-    varied = gain * np.power(crop, 1 + settings.gamma * generator.uniform(-1, 1))
+    varied = np.asarray(gain * np.power(crop, 1 + settings.gamma * generator.uniform(-1, 1)), dtype=np.float32)
     width = settings.blur * generator.uniform(-1, 1)
     if width > 0.1:
-        varied = cv2.GaussianBlur(varied, (0, 0), width)
+        varied = np.asarray(cv2.GaussianBlur(varied, (0, 0), width), dtype=np.float32)
     noise = generator.standard_normal(crop.shape, dtype=np.float32) * (settings.noise * generator.random())
     return np.clip(varied + noise, 0, 4).astype(np.float32)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from sklearn import metrics as reference
 
-from karyonet.case import LABELS, Case, Chromosome, label_indices
+from karyonet.case import LABELS, Case, Chromosome, Contrast, label_indices
 from karyonet.data.metaphases import AnnotatedChromosome, AnnotatedMetaphase
 from karyonet.data.strips import AnnotatedCell, AnnotatedStripChromosome
 from karyonet.errors import ConfigError
@@ -17,7 +17,6 @@ from karyonet.evaluation.classification import evaluate_classification
 from karyonet.geometry.region import Region
 from karyonet.geometry.straighten import straighten
 from karyonet.stage import Stage
-from karyonet.weights import ModelCard, WeightFile
 
 MALE = [label for label in LABELS[:22] for _ in range(2)] + ["X", "Y"]
 
@@ -99,14 +98,10 @@ def test_coverage_and_size_of_label_sets() -> None:
     assert "coverage_99" not in evaluate_classification(lambda c: Classified(sure(MALE)), cells).metrics
 
 
-def test_label_sets_come_from_the_thresholds_of_the_weights(drawn: Path) -> None:
-    card = ModelCard(
-        name="n", stage="classification", architecture={}, input={}, classes=LABELS,
-        thresholds={"label_set_95": 0.5, "label_set_99": 0.0, "reject": 0.5},
-    )  # fmt: skip
-
+def test_label_sets_come_from_the_thresholds_of_the_stage(drawn: Path) -> None:
     class Calibrated(Reader):
-        weights = (WeightFile("classification", "n", Path("n.safetensors"), "", card),)
+        def least_probabilities(self, contrast: Contrast) -> dict[int, float]:
+            return {95: 0.5, 99: 0.0}
 
     annotated = cell("m", "case", ["1", "1", "21", "2"], drawn)
     stages = {"straightening": Straightener(), "classification": Calibrated()}

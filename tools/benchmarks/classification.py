@@ -95,7 +95,7 @@ def time_classifier(weights: str, strips: Sequence[Any], repeat: int, options: d
     start = time.perf_counter()
     classifier.classify(strips, scale)
     cold = time.perf_counter() - start
-    network = classifier._network
+    network = classifier._network("absorption")
     assert network is not None  # the first call has loaded it
     images = prepare(strips, scale, network.preprocessing)
     batches = torch.split(torch.from_numpy(images).to(network.device), network.batch_size)
