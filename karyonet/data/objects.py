@@ -30,7 +30,10 @@ class ForegroundObject(NamedTuple):
 
 
 def foreground_objects(
-    foreground: NDArray[np.bool_], boxes: Sequence[BoundingBox], smallest: int = 1
+    foreground: NDArray[np.bool_],
+    boxes: Sequence[BoundingBox],
+    smallest: int = 1,
+    chromosomes: Sequence[Region] | None = None,
 ) -> list[ForegroundObject]:
     """Sort the foreground of a metaphase by the boxes that people drew; the chromosomes of a cluster come singly too.
 
@@ -38,11 +41,14 @@ def foreground_objects(
         foreground: bool, shape (height, width).
         boxes: ``(xmin, ymin, xmax, ymax)`` in pixels, one a chromosome.
         smallest: components of fewer pixels are no debris, but dirt.
+        chromosomes: what lies in each box, where something better than the foreground in it is known.
 
     Returns:
         Chromosomes in the order of their boxes (those with foreground), then debris and clusters.
     """
-    singles = [region for box in boxes if (region := region_in_box(foreground, box)) is not None]
+    singles = list(chromosomes or ())
+    if chromosomes is None:
+        singles = [region for box in boxes if (region := region_in_box(foreground, box)) is not None]
     others: list[ForegroundObject] = []
     lone = [True] * len(singles)
     for component in components_of(foreground, smallest):
@@ -53,8 +59,8 @@ def foreground_objects(
                 lone[number] = False
         elif not held and not any(_touches(component, box) for box in boxes):
             others.append(ForegroundObject(component, "debris"))
-    chromosomes = [ForegroundObject(single, "chromosome", alone) for single, alone in zip(singles, lone, strict=True)]
-    return [*chromosomes, *others]
+    named = [ForegroundObject(single, "chromosome", alone) for single, alone in zip(singles, lone, strict=True)]
+    return [*named, *others]
 
 
 def _part(region: Region, box: BoundingBox) -> NDArray[np.bool_]:

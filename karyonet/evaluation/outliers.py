@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from karyonet.case import Case, Chromosome
 from karyonet.data.metaphases import AnnotatedMetaphase
-from karyonet.data.objects import foreground_objects
-from karyonet.stage import Stage
+from karyonet.data.objects import ForegroundObject, foreground_objects
+from karyonet.data.strips import AnnotatedCell
+from karyonet.evaluation.annotated import StageClassifier
+from karyonet.stage import BoxSegmenter, Stage
 
 
 class SeenObjects(NamedTuple):
@@ -34,20 +36,23 @@ class SeenObjects(NamedTuple):
     cases: NDArray[np.str_]
 
 
-def see_objects(stages: Mapping[str, Stage], metaphases: Iterable[AnnotatedMetaphase]) -> SeenObjects:
+def see_objects(stages: Mapping[str, Stage], metaphases: Iterable[AnnotatedMetaphase | AnnotatedCell]) -> SeenObjects:
     """Segment, straighten and classify all that stands in the foreground of annotated metaphases.
 
-    Chromosomes are cut by their boxes, debris and clusters are whole components; all of a metaphase are straightened
-    and classified together, as in a pipeline.
+    Chromosomes are what the segmentation says of their boxes, debris and clusters are whole components; all of a
+    metaphase are straightened and classified together, as in a pipeline. Cut-out chromosomes are chromosomes.
 
     Args:
         stages: of a pipeline; those named ``segmentation``, ``straightening`` and ``classification`` are used, the
             last with ``classify`` of :class:`karyonet.stages.classification.ProxyClassifier`.
-        metaphases: annotated.
+        metaphases: annotated metaphases, or the cells of strip images.
     """
     from rich.progress import track
 
-    seen = [_see(stages, item) for item in track(list(metaphases), "looking", disable=not sys.stderr.isatty())]
+    seen = [
+        _see_cut_out(stages, item) if isinstance(item, AnnotatedCell) else _see(stages, item)
+        for item in track(list(metaphases), "looking", disable=not sys.stderr.isatty())
+    ]
     return SeenObjects(*(np.concatenate(parts) for parts in zip(*[s for s in seen if s is not None], strict=True)))
 
 
@@ -56,14 +61,27 @@ def _see(stages: Mapping[str, Stage], annotated: AnnotatedMetaphase) -> SeenObje
     metaphase = case.metaphases[0] if case.metaphases else None
     if metaphase is None or metaphase.foreground is None:
         return None
-    found = foreground_objects(metaphase.foreground, [c.bbox for c in annotated.chromosomes])
+    boxes, segmentation = [c.bbox for c in annotated.chromosomes], stages["segmentation"]
+    regions = segmentation.regions_in_boxes(metaphase, boxes) if isinstance(segmentation, BoxSegmenter) else None
+    found = foreground_objects(metaphase.foreground, boxes, chromosomes=regions)
     chromosomes = tuple(Chromosome(f"c{number}", item.region) for number, item in enumerate(found, start=1))
     case = stages["straightening"](replace(case, metaphases=(replace(metaphase, chromosomes=chromosomes),)))
+    return _seen(stages["classification"], case, found, annotated.case)
+
+
+def _see_cut_out(stages: Mapping[str, Stage], cell: AnnotatedCell) -> SeenObjects | None:
+    chromosomes = StageClassifier({"straightening": stages["straightening"]}).chromosomes(cell)
+    case = Case.read(cell.path, case_id=cell.id)
+    case = replace(case, metaphases=(replace(case.metaphases[0], chromosomes=chromosomes),))
+    found = [ForegroundObject(chromosome.region, "chromosome") for chromosome in chromosomes]
+    return _seen(stages["classification"], case, found, cell.case)
+
+
+def _seen(classifier: Any, case: Case, found: Sequence[ForegroundObject], patient: str) -> SeenObjects | None:
     strips = [c.strip.optical_density for c in case.metaphases[0].chromosomes if c.strip is not None]
     shown = [number for number, strip in enumerate(strips) if strip.max() > max(float(strip.min()), 0)]
     if len(strips) != len(found) or not shown:
         return None
-    classifier: Any = stages["classification"]
     said = classifier.classify([strips[number] for number in shown])
     kept = [found[number] for number in shown]
     return SeenObjects(
@@ -71,7 +89,7 @@ def _see(stages: Mapping[str, Stage], annotated: AnnotatedMetaphase) -> SeenObje
         np.full(len(kept), np.nan) if said.outliers is None else said.outliers.astype(np.float64),
         np.array([item.kind for item in kept]),
         np.array([item.lone for item in kept]),
-        np.full(len(kept), annotated.case),
+        np.full(len(kept), patient),
     )
 
 
