@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from karyonet.device import autocast, choose_device
 from karyonet.training.averaging import WeightAverage
+from karyonet.training.batches import batches
 from karyonet.training.checkpoint import read_checkpoint, write_atomically
 from karyonet.training.recipe import Recipe
 
@@ -121,9 +122,10 @@ class Trainer:
         shown, shown_step, running = start, state.step, 0.0
         bar_id = bar.add_task("training", total=1.0, note="")
         self.model.train()
+        drawn = batches(self.task, state.step, self.device, recipe.workers)
         while not self._over():
             self._set_learning_rate()
-            loss = self._step(state.step)
+            loss = self._step(next(drawn))
             state.step += 1
             now = self.clock()
             state.minutes = (now - began) / 60
@@ -173,8 +175,7 @@ class Trainer:
             for group in self.optimiser.param_groups:
                 group["lr"] = base * factor
 
-    def _step(self, step: int) -> float:
-        batch = self.task.batch(step, self.device)
+    def _step(self, batch: Batch) -> float:
         with autocast(self.device, self.recipe.precision):
             loss = self.task.loss(self.model, batch)
         self.optimiser.zero_grad(set_to_none=True)

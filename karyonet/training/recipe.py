@@ -68,6 +68,7 @@ class Recipe(BaseModel):
         precision: of matrix products and convolutions.
         device: where to train.
         threads: of the CPU; None leaves the choice to torch.
+        workers: processes that draw batches ahead; 0 draws them in the training process, which is best without a GPU.
         ema: decay of the running mean of the weights, which is what is validated and kept; 0 switches it off.
         validation_steps: steps between validations; or
         validation_minutes: minutes between validations.
@@ -86,6 +87,7 @@ class Recipe(BaseModel):
     precision: Precision = "auto"
     device: DeviceName = "auto"
     threads: int | None = Field(default=None, ge=1)
+    workers: int = Field(default=0, ge=0)
     ema: float = Field(default=0.999, ge=0, lt=1)
     validation_steps: int | None = Field(default=None, ge=1)
     validation_minutes: float | None = Field(default=None, gt=0)
@@ -107,7 +109,7 @@ class Recipe(BaseModel):
     def fingerprint(self) -> str:
         """Checksum of what must not change when a run is resumed: all but its length, place and bookkeeping."""
         length = {"steps", "budget_minutes", "patience", "validation_steps", "validation_minutes", "checkpoint_minutes"}
-        free = {"name", "run", "threads", "device", "precision", *length}
+        free = {"name", "run", "threads", "workers", "device", "precision", *length}
         text = json.dumps(self.model_dump(mode="json", exclude=free), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -245,7 +245,7 @@ def export(
             for name, metric in evaluation.metrics.items()
         },
         licence=recipe.licence,
-        recipe=recipe.model_dump(mode="json", exclude={"run", "data", "device", "threads", "processes"})
+        recipe=recipe.model_dump(mode="json", exclude={"run", "data", "device", "threads", "workers", "processes"})
         | {"steps_done": trainer.progression.step, "minutes_spent": round(trainer.progression.minutes, 1)},
     )
     return write_weights(model.state_dict(), card, run / "weights")

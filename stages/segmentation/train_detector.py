@@ -208,7 +208,7 @@ def train_detector(
             for name, value in figures.items()
         },
         licence=recipe.licence,
-        recipe=recipe.model_dump(mode="json", exclude={"run", "data", "device", "threads"})
+        recipe=recipe.model_dump(mode="json", exclude={"run", "data", "device", "threads", "workers"})
         | {"steps_done": trainer.progression.step, "minutes_spent": round(trainer.progression.minutes, 1)},
     )
     return write_weights(model.state_dict(), card, run / "weights")

@@ -5,6 +5,7 @@ import os
 import signal
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from karyonet.errors import DataError
+from karyonet.training.batches import batches, moved
 from karyonet.training.loop import Trainer, cosine_factor
 from karyonet.training.recipe import Recipe
 
@@ -144,3 +146,21 @@ def test_cosine_rises_and_falls() -> None:
     assert factors[10] == pytest.approx(1.0) and factors[-1] == pytest.approx(0.01)
     assert all(a < b for a, b in pairwise(factors[:11]))
     assert all(a > b for a, b in pairwise(factors[10:]))
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_workers_draw_what_the_process_itself_would(tmp_path: Path) -> None:
+    task, device = Regression(), torch.device("cpu")
+    alone, ahead = batches(task, 3, device), batches(task, 3, device, workers=2)
+    for _ in range(5):
+        for one, other in zip(next(alone), next(ahead), strict=True):
+            assert torch.equal(one, other)
+
+
+def test_a_batch_keeps_its_shape_when_it_is_moved() -> None:
+    class Inner(NamedTuple):
+        values: Tensor
+
+    batch = (torch.ones(2), [torch.zeros(1)], Inner(torch.ones(3)))
+    found = moved(batch, torch.device("cpu"))
+    assert isinstance(found[1], list) and isinstance(found[2], Inner) and torch.equal(found[2].values, torch.ones(3))
