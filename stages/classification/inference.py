@@ -14,7 +14,7 @@ from karyonet.errors import WeightsError
 from karyonet.weights import WeightFile, card_path, load_into
 
 from .context import measure_strips
-from .model import Architecture, Prediction, ProxyResNeXtCBAM
+from .model import Architecture, ProxyResNeXtCBAM
 from .preprocessing import Preprocessing, prepare
 from .rejection import outlier_features, outlier_scores
 from .stage import Classification
@@ -30,13 +30,19 @@ class Network:
         weight: a weight file of this stage.
         device, precision: where and in which number format it runs.
         batch_size: strips at a time.
+        views: of every strip, see :meth:`~karyonet.stages.classification.model.ProxyResNeXtCBAM.viewed`.
 
     Raises:
         WeightsError: K302, K304, K305 for the file, K306 if its card describes no network of this stage.
     """
 
     def __init__(
-        self, weight: WeightFile, device: DeviceName = "auto", precision: Precision = "auto", batch_size: int = 64
+        self,
+        weight: WeightFile,
+        device: DeviceName = "auto",
+        precision: Precision = "auto",
+        batch_size: int = 64,
+        views: int = 1,
     ) -> None:
         try:
             architecture = Architecture.model_validate(weight.card.architecture)
@@ -47,7 +53,7 @@ class Network:
             raise WeightsError("K306", path=card_path(weight.path), reason=reason) from fault
         model = ProxyResNeXtCBAM(architecture)
         load_into(model, weight)
-        self.device, self.precision, self.batch_size = choose_device(device), precision, batch_size
+        self.device, self.precision, self.batch_size, self.views = choose_device(device), precision, batch_size, views
         self.temperature = weight.card.temperature
         self.thresholds = weight.card.thresholds
         # The logits of a proxy head are cosines over its temperature; those of another head stand for themselves.
@@ -65,7 +71,7 @@ class Network:
         embeddings, logits, polarity = [torch.zeros(0, dim)], [torch.zeros(0, len(LABELS))], [torch.zeros(0)]
         with autocast(self.device, self.precision):
             for start in range(0, len(images), self.batch_size):
-                said: Prediction = self.model(images[start : start + self.batch_size].to(self.device))
+                said = self.model.viewed(images[start : start + self.batch_size].to(self.device), self.views)
                 embeddings.append(said.embeddings.float().cpu())
                 logits.append(said.logits.float().cpu())
                 polarity.append(said.polarity.float().cpu())

@@ -167,6 +167,23 @@ class ProxyResNeXtCBAM(nn.Module):
             polarity = self.polarity(features)[:, 0]
         return Prediction(embeddings, logits, polarity)
 
+    def viewed(self, strips: Tensor, views: int = 1) -> Prediction:
+        """What the network says on the average over views of the same strips.
+
+        Args:
+            strips: as for :meth:`forward`.
+            views: 1; 2 adds the mirrored strip; 4 adds both of them end over end, whose polarity is turned back.
+        """
+        said = [self(strips)]
+        if views >= 2:
+            said.append(self(strips.flip(3)))
+        if views >= 4:
+            for turned in (strips.flip(2), strips.flip(2, 3)):
+                prediction = self(turned)
+                said.append(prediction._replace(polarity=-prediction.polarity))
+        embeddings, logits, polarity = (torch.stack(parts).mean(dim=0) for parts in zip(*said, strict=True))
+        return Prediction(F.normalize(embeddings, dim=1) if views > 1 else embeddings, logits, polarity)
+
 
 @torch.no_grad()
 def _map_channels(backbone: nn.Module) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +93,7 @@ class ProxyClassifier(MetaphaseStage):
         device: DeviceName = Field("auto", description="auto takes a GPU where there is one")
         precision: Precision = Field("auto", description="auto takes bfloat16 where the hardware multiplies in it")
         context: bool = Field(True, description="read the chromosomes of a metaphase together, if the weights can")
+        views: Literal[1, 2, 4] = Field(1, description="of every strip: as it is, mirrored, and both end over end")
         batch_size: int = Field(64, ge=1, description="strips that are classified at a time")
 
     def __init__(self, **options: Any) -> None:
@@ -209,7 +210,9 @@ class ProxyClassifier(MetaphaseStage):
 
         weight, options = self._weights[contrast], self.options
         if weight.sha256 not in self._networks:
-            self._networks[weight.sha256] = Network(weight, options.device, options.precision, options.batch_size)
+            self._networks[weight.sha256] = Network(
+                weight, options.device, options.precision, options.batch_size, options.views
+            )
         return self._networks[weight.sha256]
 
     def least_probabilities(self, contrast: Contrast) -> dict[int, float]:

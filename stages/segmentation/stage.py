@@ -86,18 +86,18 @@ class ThresholdSegmenter(MetaphaseStage):
         Raises:
             WeightsError: K3xx if the weights ``box_masks`` cannot be used.
         """
-        foreground = metaphase.foreground
-        if foreground is None:
-            foreground = np.zeros(metaphase.optical_density.shape, dtype=bool)
-        if self.options.box_masks is None:
-            found = [region_in_box(foreground, box) for box in boxes]
-            return [region or _whole(box) for region, box in zip(found, boxes, strict=True)]
-        if self._box_masks is None:
-            from .masks import BoxMasks
+        found: list[Region | None] = [None] * len(boxes)
+        if self.options.box_masks is not None:
+            if self._box_masks is None:
+                from .masks import BoxMasks
 
-            weight: WeightFile = find("segmentation", self.options.box_masks)
-            self._box_masks = BoxMasks(weight, self.options.device, self.options.precision)
-        return self._box_masks(metaphase.optical_density, foreground, boxes)
+                weight: WeightFile = find("segmentation", self.options.box_masks)
+                self._box_masks = BoxMasks(weight, self.options.device, self.options.precision)
+            found = self._box_masks(metaphase.optical_density, boxes)
+        foreground = metaphase.foreground
+        if foreground is not None:
+            found = [region or region_in_box(foreground, box) for region, box in zip(found, boxes, strict=True)]
+        return [region or _whole(box) for region, box in zip(found, boxes, strict=True)]
 
 
 def _whole(box: BoundingBox) -> Region:

@@ -89,3 +89,16 @@ def test_unknown_polarity_costs_nothing() -> None:
     nothing = polarity_loss(logits, torch.tensor([-1, -1, -1]))
     nothing.backward()
     assert nothing.item() == 0.0 and logits.grad is not None and logits.grad.abs().sum() == 0
+
+
+@pytest.mark.parametrize(("views", "same"), [(1, ()), (2, ((3,),)), (4, ((3,), (2,), (2, 3)))])
+def test_views_do_not_see_how_a_strip_lies(strips: torch.Tensor, views: int, same: tuple[tuple[int, ...], ...]) -> None:
+    model = build()
+    with torch.no_grad():
+        said = model.viewed(strips, views)
+        torch.testing.assert_close(said.embeddings.norm(dim=1), torch.ones(5))
+        for axes in same:
+            moved = model.viewed(strips.flip(*axes), views)
+            torch.testing.assert_close(moved.logits, said.logits, rtol=1e-4, atol=1e-4)
+            sign = -1 if 2 in axes else 1
+            torch.testing.assert_close(sign * moved.polarity, said.polarity, rtol=1e-4, atol=1e-4)

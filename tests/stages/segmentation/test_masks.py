@@ -47,7 +47,7 @@ def test_other_boxes_are_in_the_third_channel_alone() -> None:
 
 def test_no_box_gives_no_region() -> None:
     masks = BoxMasks(find("segmentation", "box_masks"), device="cpu")
-    assert masks(np.zeros((50, 50), np.float32), np.zeros((50, 50), bool), []) == []
+    assert masks(np.zeros((50, 50), np.float32), []) == []
 
 
 def crossing() -> tuple[np.ndarray, list[BoundingBox], np.ndarray]:
@@ -64,7 +64,7 @@ def crossing() -> tuple[np.ndarray, list[BoundingBox], np.ndarray]:
 
 def test_crossing_rods_are_whole_and_share_their_overlap() -> None:
     density, boxes, masks = crossing()
-    found = BoxMasks(find("segmentation", "box_masks"), device="cpu")(density, density > 0.1, boxes)
+    found = BoxMasks(find("segmentation", "box_masks"), device="cpu")(density, boxes)
     for region, mask in zip(found, masks, strict=True):
         said = region.to_mask((200, 200))
         assert (said & mask).sum() / (said | mask).sum() > 0.8
@@ -76,12 +76,10 @@ def test_crossing_rods_are_whole_and_share_their_overlap() -> None:
 def test_the_order_of_the_boxes_and_a_mirrored_image_change_nothing_else() -> None:
     density, boxes, _ = crossing()
     masks = BoxMasks(find("segmentation", "box_masks"), device="cpu")
-    forth = masks(density, density > 0.1, boxes)
-    back = masks(density, density > 0.1, boxes[::-1])[::-1]
+    forth = masks(density, boxes)
+    back = masks(density, boxes[::-1])[::-1]
     assert all(np.array_equal(a.to_mask((200, 200)), b.to_mask((200, 200))) for a, b in zip(forth, back, strict=True))
-    mirrored = masks(
-        density[:, ::-1].copy(), density[:, ::-1] > 0.1, [(200 - b[2], b[1], 200 - b[0], b[3]) for b in boxes]
-    )
+    mirrored = masks(density[:, ::-1].copy(), [(200 - b[2], b[1], 200 - b[0], b[3]) for b in boxes])
     for one, other in zip(forth, mirrored, strict=True):
         a, b = one.to_mask((200, 200)), other.to_mask((200, 200))[:, ::-1]
         assert (a & b).sum() / (a | b).sum() > 0.85
@@ -151,7 +149,7 @@ def test_training_writes_weights_that_can_be_used(cutouts: Path, tmp_path: Path)
     weight = train_masks(recipe, [cutouts], tmp_path / "run")
     assert weight is not None and 0 <= weight.card.metrics["mask_iou"].value <= 1
     density, boxes, _ = crossing()
-    found = BoxMasks(weight, device="cpu")(density, density > 0.1, boxes)
+    found = BoxMasks(weight, device="cpu")(density, boxes)
     assert len(found) == 2 and all(region.area > 0 for region in found)
 
 
