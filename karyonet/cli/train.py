@@ -21,13 +21,16 @@ def classification(
     data: Annotated[
         list[Path] | None, typer.Option("--data", help="Data set folder, format strips or metaphases; repeat for more.")
     ] = None,
+    initial: Annotated[
+        str | None, typer.Option("--initial", help="Weights to start from: a shipped name or a .safetensors file.")
+    ] = None,
     run: Run = None,
     fresh: Fresh = False,
 ) -> None:
     """Train the chromosome classifier; a run that was stopped goes on where it was."""
     from karyonet.stages.classification import train
 
-    train.main(config, data or [], run, resume=not fresh)
+    train.main(config, data or [], run, resume=not fresh, initial=initial)
 
 
 @app.command("classification-context")

@@ -43,6 +43,7 @@ class ClassificationRecipe(Recipe):
         initial: weights to start from, a shipped name or a ``.safetensors`` file; what does not fit starts anew.
         architecture, preprocessing, augmentation: of the network, its input and the training examples.
         sampling, per_class: see :class:`~karyonet.stages.classification.dataset.SampleOrder`.
+        fewest: examples that every type needs in the training part.
         label_smoothing: of the class loss.
         polarity_weight: of the polarity loss beside the class loss.
         train_splits, validation_splits: which splits are used; strips without a split are training material.
@@ -61,6 +62,7 @@ class ClassificationRecipe(Recipe):
     augmentation: Augmentation = Augmentation()
     sampling: Sampling = "square_root"
     per_class: int = Field(default=4, ge=1)
+    fewest: int = Field(default=4, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     polarity_weight: float = Field(default=0.3, ge=0)
     train_splits: tuple[str, ...] = ("train",)
@@ -185,6 +187,7 @@ def train_classification(
     training, validation = split_pack(pack, recipe.train_splits, recipe.validation_splits)
     del pack
     logger.info("%d strips for training, %d for validation", len(training), len(validation))
+    _refuse_rare_types(training, recipe.fewest)
     watched = StripSet.from_pack(thinned(validation, recipe.validation_strips), recipe.preprocessing)
     task = ClassificationTask(recipe, StripSet.from_pack(training, recipe.preprocessing), watched)
     trainer = Trainer(recipe, task, run)
@@ -275,7 +278,9 @@ def cell_results(pack: StripPack, probabilities: NDArray[np.floating], p_arm_up:
     return results
 
 
-def main(config: Path | None, data: Sequence[Path], run: Path | None, resume: bool = True) -> None:
+def main(
+    config: Path | None, data: Sequence[Path], run: Path | None, resume: bool = True, initial: str | None = None
+) -> None:
     """``karyonet train classification``: read the recipe, train and say where the weights are.
 
     Args:
@@ -283,12 +288,13 @@ def main(config: Path | None, data: Sequence[Path], run: Path | None, resume: bo
         data: strip packs or data set folders; empty takes those of the recipe.
         run: folder of the run.
         resume: go on from the checkpoint of the run.
+        initial: weights to start from; None leaves it to the recipe.
 
     Raises:
-        ConfigError: K2xx for the recipe. DataError: K4xx for the data.
+        ConfigError: K2xx for the recipe. DataError: K4xx for the data. WeightsError: K3xx for ``initial``.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    recipe = read_recipe(ClassificationRecipe, config, "classification")
+    recipe = read_recipe(ClassificationRecipe, config, "classification", initial=initial)
     if not data and not recipe.data:
         raise DataError("K405", path="the recipe", reason="it names no data; give --data or the key data")
     weight = train_classification(recipe, data, run, resume)
@@ -296,6 +302,13 @@ def main(config: Path | None, data: Sequence[Path], run: Path | None, resume: bo
         raise SystemExit(143)
     figures = ", ".join(f"{name} {metric.value:.4f}" for name, metric in weight.card.metrics.items())
     logger.info("wrote %s (%s)", weight.path, figures)
+
+
+def _refuse_rare_types(training: StripPack, fewest: int) -> None:
+    counts = np.bincount(training.labels, minlength=len(LABELS))
+    rare = [f"{name}: {count}" for name, count in zip(LABELS, counts, strict=True) if count < fewest]
+    if rare:
+        raise DataError("K405", path="the training part", reason=f"{', '.join(rare)}; fewest is {fewest}")
 
 
 def _report(packed: Packed, path: Path) -> None:

@@ -63,7 +63,7 @@ def main(tool: ModuleType, pack: Path, tmp_path: Path, monkeypatch: pytest.Monke
     def toy(kind: type[ClassificationRecipe], path: Path | None, name: str, steps: int | None, **_: object) -> object:
         backbone = "no_such_network" if name.endswith("resnet50") else "test_resnet"
         return kind.model_validate(
-            {"name": name, "steps": steps or 2, "batch_size": 8, "precision": "fp32", "device": "cpu",
+            {"name": name, "steps": steps or 2, "batch_size": 8, "precision": "fp32", "device": "cpu", "fewest": 0,
              "architecture": {"backbone": backbone, "embedding_dim": 16},
              "preprocessing": {"height": 64, "width": 16, "reference_length": 30}}
         )  # fmt: skip

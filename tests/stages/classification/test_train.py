@@ -45,7 +45,7 @@ def recipe(folder: Path, **changes: object) -> Path:
         "name": "drawn", "steps": 60, "batch_size": 32, "validation_steps": 30, "ema": 0.9, "precision": "fp32",
         "device": "cpu", "architecture": {"backbone": "test_resnet", "embedding_dim": 16},
         "preprocessing": {"height": 96, "width": 24, "reference_length": 42.0}, "sampling": "balanced", "per_class": 8,
-        "terms": {"drawn": "made for a test"},
+        "terms": {"drawn": "made for a test"}, "fewest": 0,
     }  # fmt: skip
     path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump({**settings, **changes}))
@@ -91,3 +91,19 @@ def test_the_temperature_is_found() -> None:
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     labels = np.array([generator.choice(24, p=row) for row in probabilities])
     assert fit_temperature(3.0 * logits, labels) == pytest.approx(3.0, rel=0.1)
+
+
+def test_types_with_too_few_examples_are_named(pack: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"K405.*2: 0, 3: 0, .*X: 0; fewest is 4"):
+        main(recipe(tmp_path, fewest=4), [pack], tmp_path / "run")
+    assert not (tmp_path / "run" / "weights").exists()
+
+
+def test_training_goes_on_from_other_weights(pack: Path, tmp_path: Path) -> None:
+    main(recipe(tmp_path), [pack], tmp_path / "first")
+    first = tmp_path / "first" / "weights" / "drawn.safetensors"
+    tuning = {"steps": 1, "validation_steps": 1, "ema": 0.0, "optimiser": {"learning_rate": 1e-6}}
+    main(recipe(tmp_path, **tuning), [pack], tmp_path / "second", initial=str(first))
+    second = ProxyClassifier.from_pretrained(tmp_path / "second" / "weights" / "drawn.safetensors").weights[0].card
+    assert second.metrics["accuracy"].value >= 0.9  # one step from nothing would name about one in four
+    assert second.recipe["initial"] == str(first)
