@@ -6,6 +6,8 @@ import logging
 from importlib import import_module
 from pathlib import Path
 
+from PIL import ImageFile
+
 from karyonet.errors import ConfigError, InputError
 
 
@@ -17,8 +19,7 @@ def render_pdf(html: str) -> bytes:
         ConfigError: K211 if it cannot find the Pango library on this computer.
     """
     try:
-        # Its warnings are about CSS that is meant for browsers.
-        logging.getLogger("weasyprint").setLevel(logging.ERROR)
+        _import_weasyprint()
         from weasyprint import HTML
     except ImportError as fault:
         raise InputError("K110", path="report.pdf", extra="pdf") from fault
@@ -38,7 +39,18 @@ def write_pdf(html: str, path: Path) -> None:
 def available() -> bool:
     """Whether a PDF can be written here."""
     try:
-        import_module("weasyprint")
+        _import_weasyprint()
     except (ImportError, OSError):
         return False
     return True
+
+
+def _import_weasyprint() -> None:
+    # Its warnings are about CSS that is meant for browsers.
+    logging.getLogger("weasyprint").setLevel(logging.ERROR)
+    # It makes Pillow read damaged images without a word, in the whole process: a cut-off metaphase must stay an error.
+    truncated = ImageFile.LOAD_TRUNCATED_IMAGES
+    try:
+        import_module("weasyprint")
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = truncated

@@ -232,6 +232,18 @@ def test_pdf(small: Report, tmp_path: Path) -> None:
     assert (folder / "report.pdf").read_bytes().startswith(b"%PDF-")
 
 
+def test_a_pdf_leaves_damaged_images_an_error(tmp_path: Path) -> None:
+    if not pdf.available():
+        pytest.skip("WeasyPrint or the Pango library of the system is not installed")
+    pdf.render_pdf("<p>a</p>")
+    whole = tmp_path / "whole.png"
+    Image.effect_noise((200, 200), 60).save(whole)
+    (tmp_path / "half.png").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(InputError, match="K1"):
+        Case.read(tmp_path / "half.png")
+    Case.read(whole)
+
+
 def test_a_pdf_loads_nothing_from_outside(tmp_path: Path) -> None:
     if not pdf.available():
         pytest.skip("WeasyPrint or the Pango library of the system is not installed")
