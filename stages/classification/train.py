@@ -249,6 +249,7 @@ def export(
         },
         licence=recipe.licence,
         recipe=recipe.model_dump(mode="json", exclude={"run", "data", "device", "threads", "workers", "processes"})
+        | {"initial": recipe.initial and Path(recipe.initial).name}  # its folder is of this machine alone
         | {"steps_done": trainer.progression.step, "minutes_spent": round(trainer.progression.minutes, 1)},
     )
     return write_weights(model.state_dict(), card, run / "weights")

@@ -285,7 +285,10 @@ def train_context(
             | fit_label_sets(probabilities, validation.labels, validation.patients),
             "metrics": card.metrics | metrics,
             "recipe": card.recipe
-            | {"context": recipe.model_dump(mode="json", exclude={"run", "data", "device", "threads", "workers"})},
+            | {
+                "context": recipe.model_dump(mode="json", exclude={"run", "data", "device", "threads", "workers"})
+                | {"initial": Path(recipe.initial).name}
+            },
         }
     )
     return write_weights(whole.state_dict(), described, run / "weights")
