@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _STAGES = "karyonet.stages"
+Section = TypeVar("Section", bound=BaseModel)
 
 
 class Metric(BaseModel):
@@ -133,6 +134,23 @@ def shipped() -> list[WeightFile]:
     return [_with_card(path) for stage in folders for path in _shipped_paths(stage)]
 
 
+def card_section(weight: WeightFile, section: Literal["architecture", "input"], kind: type[Section]) -> Section:
+    """A section of a model card as the stage means it.
+
+    Args:
+        weight: whose card is read.
+        section: its name.
+        kind: the stage's own model of it.
+
+    Raises:
+        WeightsError: K306 if the section is not valid.
+    """
+    try:
+        return kind.model_validate(getattr(weight.card, section))
+    except ValidationError as fault:
+        raise WeightsError("K306", path=card_path(weight.path), reason=_first_reason(fault, section)) from fault
+
+
 def load_tensors(weight: WeightFile) -> dict[str, Tensor]:
     """Read the tensors of a weight file: floating point as float32, on the CPU.
 
@@ -226,12 +244,14 @@ def _with_card(path: Path) -> WeightFile:
     except FileNotFoundError as fault:
         raise WeightsError("K303", path=path, card=beside.name) from fault
     except (OSError, ValidationError) as fault:
-        reason = str(fault)
-        if isinstance(fault, ValidationError):
-            first = fault.errors(include_url=False)[0]
-            reason = f"{'.'.join(map(str, first['loc'])) or 'JSON'}: {first['msg']}"
+        reason = _first_reason(fault) if isinstance(fault, ValidationError) else str(fault)
         raise WeightsError("K306", path=beside, reason=reason) from fault
     return WeightFile(card.stage, path.stem, path, card.sha256, card)
+
+
+def _first_reason(fault: ValidationError, *section: str) -> str:
+    first = fault.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, (*section, *first['loc']))) or 'JSON'}: {first['msg']}"
 
 
 def _folder(stage: str) -> Path:

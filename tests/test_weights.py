@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import BaseModel, ConfigDict
 from torch import nn
 
 from karyonet.case import LABELS
 from karyonet.errors import WeightsError
-from karyonet.weights import Metric, ModelCard, find, load_into, load_tensors, save, shipped
+from karyonet.weights import Metric, ModelCard, card_section, find, load_into, load_tensors, save, shipped
 
 
 def card(**changes: object) -> ModelCard:
@@ -87,6 +88,17 @@ def test_the_card_must_be_there_and_valid(path: Path) -> None:
     assert code_of(lambda: find("classification", path)) == "K306"
     beside.unlink()
     assert code_of(lambda: find("classification", path)) == "K303"
+
+
+def test_a_section_of_the_card_is_read_as_the_stage_means_it(path: Path) -> None:
+    class Layers(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+        a: int
+
+    weight = find("classification", path)
+    assert card_section(weight, "architecture", Layers).a == 1
+    with pytest.raises(WeightsError, match=r"K306.*lab\.json is not valid \(input\.\w+: "):
+        card_section(weight, "input", Layers)
 
 
 def test_another_model_or_stage_is_refused(path: Path) -> None:

@@ -11,6 +11,13 @@ app = typer.Typer(help="Train the model of a stage.", no_args_is_help=True)
 
 
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="Recipe; default: the shipped one.")]
+Data = Annotated[list[Path] | None, typer.Option("--data", help="Data set folder, format metaphases; repeat for more.")]
+StripData = Annotated[
+    list[Path] | None, typer.Option("--data", help="Data set folder, format strips or metaphases; repeat for more.")
+]
+Initial = Annotated[
+    str | None, typer.Option("--initial", help="Weights to start from: a shipped name or a .safetensors file.")
+]
 Run = Annotated[Path | None, typer.Option("--run", help="Folder for checkpoints, logs and weights.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start anew even if the run has a checkpoint.")]
 
@@ -18,12 +25,8 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Start anew even if the run
 @app.command()
 def classification(
     config: Config = None,
-    data: Annotated[
-        list[Path] | None, typer.Option("--data", help="Data set folder, format strips or metaphases; repeat for more.")
-    ] = None,
-    initial: Annotated[
-        str | None, typer.Option("--initial", help="Weights to start from: a shipped name or a .safetensors file.")
-    ] = None,
+    data: StripData = None,
+    initial: Initial = None,
     run: Run = None,
     fresh: Fresh = False,
 ) -> None:
@@ -36,9 +39,7 @@ def classification(
 @app.command("classification-context")
 def classification_context(
     config: Config = None,
-    data: Annotated[
-        list[Path] | None, typer.Option("--data", help="Data set folder, format strips or metaphases; repeat for more.")
-    ] = None,
+    data: StripData = None,
     run: Run = None,
     fresh: Fresh = False,
 ) -> None:
@@ -48,16 +49,29 @@ def classification_context(
     train_context.main(config, data or [], run, resume=not fresh)
 
 
-@app.command()
-def segmentation(
+@app.command("segmentation-masks")
+def segmentation_masks(
     config: Config = None,
-    data: Annotated[
-        list[Path] | None, typer.Option("--data", help="Data set folder, format metaphases; repeat for more.")
-    ] = None,
+    data: Data = None,
+    initial: Initial = None,
     run: Run = None,
     fresh: Fresh = False,
 ) -> None:
     """Train the network that tells the pixels of the chromosome in a box from those of its neighbours."""
-    from karyonet.stages.segmentation import train
+    from karyonet.stages.segmentation import train_masks
 
-    train.main(config, data or [], run, resume=not fresh)
+    train_masks.main(config, data or [], run, resume=not fresh, initial=initial)
+
+
+@app.command("segmentation-detector")
+def segmentation_detector(
+    config: Config = None,
+    data: Data = None,
+    initial: Initial = None,
+    run: Run = None,
+    fresh: Fresh = False,
+) -> None:
+    """Train the network that finds the chromosomes of a metaphase."""
+    from karyonet.stages.segmentation import train_detector
+
+    train_detector.main(config, data or [], run, resume=not fresh, initial=initial)

@@ -7,13 +7,9 @@ import json
 import logging
 import os
 import sys
-import tempfile
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +21,7 @@ from karyonet.errors import ConfigError, DataError, WeightsError
 from karyonet.evaluation.annotated import StageClassifier
 from karyonet.evaluation.report import reason_of
 from karyonet.stage import Stage
+from karyonet.training.pack import appearing, arrays_in
 from karyonet.training.strip_pack import LabelledStrip, StripPack, concatenate, pack_cell
 
 AnyCell = AnnotatedCell | AnnotatedMetaphase
@@ -72,12 +69,11 @@ class Gallery:
 
     def write(self, path: Path) -> None:
         """Write the gallery as ``.npz``; the file appears when it is complete."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        content = {f.name: getattr(self.pack, f.name) for f in fields(StripPack)}
+        content = {name: getattr(self.pack, name) for name in StripPack.names()}
         facts = {
             "version": VERSION, "data": self.key.data, "model": self.key.model, "failures": list(self.failures)
         }  # fmt: skip
-        with _appearing(path) as stream:
+        with appearing(path) as stream:
             np.savez(
                 stream, embeddings=self.embeddings.astype(np.float32), facts=np.array(json.dumps(facts)), **content
             )
@@ -89,15 +85,12 @@ class Gallery:
         Raises:
             DataError: K401 if the file is no gallery, K412 if it was made of other data or weights.
         """
-        try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                facts = json.loads(str(file["facts"]))
-                found = Key(str(facts["data"]), str(facts["model"]))
-                pack = StripPack(**{f.name: file[f.name] for f in fields(StripPack)})
-                embeddings = file["embeddings"].astype(np.float32)
-                version, failures = str(facts["version"]), tuple(map(str, facts["failures"]))
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as fault:
-            raise DataError("K401", path=path, format="index", missing=f"a readable index ({fault})") from fault
+        with arrays_in(path, "index") as arrays:
+            facts = json.loads(str(arrays["facts"]))
+            found = Key(str(facts["data"]), str(facts["model"]))
+            pack = StripPack(**{name: arrays[name] for name in StripPack.names()})
+            embeddings = arrays["embeddings"].astype(np.float32)
+            version, failures = str(facts["version"]), tuple(map(str, facts["failures"]))
         if version != VERSION or found.model != key.model:
             raise DataError("K412", path=path, what="weights or stage options")
         if found.data != key.data:
@@ -221,16 +214,3 @@ def _embedded(chromosomes: Sequence[Chromosome], cell: AnyCell) -> tuple[StripPa
         strips.append(LabelledStrip(chromosome.strip.optical_density, label, polarity))
         vectors.append(chromosome.embedding)
     return pack_cell(strips, case=cell.case, cell=cell.id, split=cell.split or "", source=""), vectors
-
-
-@contextmanager
-def _appearing(path: Path) -> Iterator[IO[bytes]]:
-    """A new file that takes its name when it is complete."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -101,7 +101,8 @@ def contact_distance(covered: MaskArray, mask: MaskArray, origin: tuple[float, f
     """
     height, width = covered.shape
     reach = int(np.hypot(height, width))
-    rows, columns = np.nonzero(mask)
+    # What is shared last is shared by the outline.
+    rows, columns = np.nonzero(mask & (cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0) == 0))
     x = columns - mask.shape[1] / 2 + origin[0]
     y = rows - mask.shape[0] / 2 + origin[1]
     distances = np.arange(0, reach, dtype=np.float64)

@@ -1,51 +1,105 @@
-"""From annotated data sets to strip packs."""
+"""From annotated data sets to packs."""
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+import numpy as np
 from rich.progress import track
 
-from karyonet.case import Case, Chromosome
-from karyonet.data.metaphases import AnnotatedMetaphase, read_metaphases
+from karyonet.case import Case, Chromosome, FloatArray
+from karyonet.data.metaphases import AnnotatedChromosome, AnnotatedMetaphase, read_metaphases
 from karyonet.data.strips import AnnotatedCell, chromosome_regions, read_strips
-from karyonet.errors import DataError
+from karyonet.errors import DataError, StageError
+from karyonet.evaluation.segmentation_truth import AnnotatedImage, read_annotated_images
+from karyonet.geometry.region import BoundingBox
 from karyonet.geometry.straighten import straighten
-from karyonet.stage import Stage
-from karyonet.training.cutouts import CutoutPack, concatenate_cutouts, pack_cutouts
-from karyonet.training.strip_pack import LabelledStrip, StripPack, concatenate, pack_cell
+from karyonet.stage import BoxSegmenter
+from karyonet.training.lone import box_size, lone_chromosomes, untouched
+from karyonet.training.metaphase_pack import MetaphasePack, pack_metaphase
+from karyonet.training.pack import Pack
+from karyonet.training.strip_pack import LabelledStrip, StripPack, pack_cell
 
-Item = TypeVar("Item")
-
+logger = logging.getLogger(__name__)
+AnyPack = TypeVar("AnyPack", bound=Pack)
 
 Straightener = Callable[[AnnotatedMetaphase], Sequence[Chromosome]]
 """From an annotated metaphase to its chromosomes with their strips, in the order of the annotations."""
 
 
+_MARGIN = 0.04
+"""Of the boxes in ``gband_metaphases``: about 3 pixels where the median box is 84 long."""
+
+
+class WholeSegmenter(BoxSegmenter, Protocol):
+    """A segmentation stage that knows the chromosomes in boxes as well."""
+
+    def __call__(self, case: Case) -> Case:
+        """Fills ``metaphase.foreground``."""
+
+
+DensityInBoxes = Callable[[FloatArray, Sequence[BoundingBox]], np.float32]
+"""From optical density and boxes to the mean density of a metaphase's chromosomes."""
+
+
+class Failure(NamedTuple):
+    """An image or cell that could not be processed, and why."""
+
+    name: str
+    reason: str
+
+
 @dataclass(frozen=True)
-class Packed:
+class Packed(Generic[AnyPack]):
     """A pack and how it came about.
 
     Attributes:
-        pack: the strips.
+        pack: the examples.
         annotated: chromosomes that the data set names, in images that could be processed.
-        failures: image or cell and reason of every one that could not be processed.
+        failures: every image or cell that could not be processed.
     """
 
-    pack: StripPack
+    pack: AnyPack
     annotated: int
-    failures: tuple[tuple[str, str], ...] = ()
+    failures: tuple[Failure, ...] = ()
 
     @property
     def matched_share(self) -> float:
         """Share of the annotated chromosomes that are in the pack."""
-        return len(self.pack) / self.annotated if self.annotated else 0.0
+        return len(self.pack.labels) / self.annotated if self.annotated else 0.0
+
+
+def pack_once(kind: type[AnyPack], path: Path, cache: Path, make: Callable[[Path], Packed[AnyPack]]) -> AnyPack:
+    """Read a pack, or make one of a data set folder and keep it in ``cache``.
+
+    Args:
+        kind: of pack.
+        path: the pack (``.npz``) or the folder.
+        cache: folder of the packs that were made.
+        make: packs a folder.
+
+    Raises:
+        DataError: K4xx if the path is neither.
+    """
+    if path.suffix == ".npz":
+        return kind.read(path)
+    kept = cache / f"{path.name}.npz"
+    if kept.is_file():
+        return kind.read(kept)
+    packed = make(path)
+    count, share = len(packed.pack.labels), 100 * packed.matched_share
+    logger.info("%s: %d chromosomes, %.1f %% of those annotated", path, count, share)
+    for failure in packed.failures:
+        logger.warning("%s: %s could not be processed (%s)", path, failure.name, failure.reason)
+    packed.pack.write(kept)
+    return packed.pack
 
 
 def pack_strips_dataset(
@@ -55,7 +109,7 @@ def pack_strips_dataset(
     upright: bool = True,
     processes: int = 1,
     limit: int | None = None,
-) -> Packed:
+) -> Packed[StripPack]:
     """Pack a data set of format ``strips``: each chromosome is straightened along its own axis.
 
     Args:
@@ -66,10 +120,11 @@ def pack_strips_dataset(
         limit: whole cases until there are at least so many cells.
 
     Raises:
-        DataError: K4xx if the data set cannot be read.
+        DataError: K4xx if the data set cannot be read, K405 if nothing in it could be packed.
     """
     cells = read_strips(directory, split=split, limit=limit)
-    return _gather(partial(_pack_annotated_cell, source=Path(directory).name, upright=upright), cells, processes)
+    work = partial(_pack_annotated_cell, source=Path(directory).name, upright=upright)
+    return _gather(StripPack, directory, work, cells, processes)
 
 
 def pack_metaphases_dataset(
@@ -79,7 +134,7 @@ def pack_metaphases_dataset(
     *,
     processes: int = 1,
     limit: int | None = None,
-) -> Packed:
+) -> Packed[StripPack]:
     """Pack a data set of format ``metaphases``: the chromosomes in the annotated boxes.
 
     Args:
@@ -91,40 +146,63 @@ def pack_metaphases_dataset(
         limit: whole cases until there are at least so many images.
 
     Raises:
-        DataError: K4xx if the data set cannot be read.
+        DataError: K4xx if the data set cannot be read, K405 if nothing in it could be packed.
     """
     images = read_metaphases(directory, split=split, limit=limit)
-    return _gather(partial(_pack_metaphase, straightened=straightened, source=Path(directory).name), images, processes)
+    work = partial(_pack_strips, straightened=straightened, source=Path(directory).name)
+    return _gather(StripPack, directory, work, images, processes)
 
 
-def pack_cutouts_dataset(
+def pack_whole_metaphases(
     directory: str | Path,
-    segmentation: Stage,
+    segmentation: WholeSegmenter,
+    density: DensityInBoxes,
     size: float,
     split: str | None = None,
     *,
+    processes: int = 1,
     limit: int | None = None,
-) -> CutoutPack:
-    """Cut the lone chromosomes out of a data set of format ``metaphases``.
+) -> Packed[MetaphasePack]:
+    """Pack whole images of a data set of format ``metaphases``, with their annotated boxes.
 
     Args:
         directory: laid out as :mod:`karyonet.data.metaphases` says.
-        segmentation: fills ``metaphase.foreground``.
-        size: see :func:`karyonet.training.cutouts.pack_cutouts`.
-        split, limit: as above.
+        segmentation: its foreground tells which chromosomes touch no other, and it says which pixels of a box are the
+            chromosome; picklable if ``processes`` is more than 1.
+        density: what the optical density of an image is divided by; as picklable.
+        size: what :func:`karyonet.training.lone.box_size` of every image is brought to by scaling, in pixels.
+        split, processes, limit: as above.
 
     Raises:
-        DataError: K4xx if the data set cannot be read, K405 if no chromosome in it lies alone.
+        DataError: K4xx if the data set cannot be read, K405 if nothing in it could be packed.
     """
-    packs: list[CutoutPack] = []
-    for annotated in track(read_metaphases(directory, split=split, limit=limit), "cutting out chromosomes"):
-        case = segmentation(Case.read(annotated.path, case_id=annotated.case))
-        for metaphase in case.metaphases:
-            if metaphase.foreground is not None:
-                packs.append(pack_cutouts(annotated, metaphase.optical_density, metaphase.foreground, size))
-    if not any(len(pack) for pack in packs):
-        raise DataError("K405", path=directory, reason="no annotated chromosome lies alone")
-    return concatenate_cutouts(packs)
+    images = read_metaphases(directory, split=split, limit=limit)
+    work = partial(_pack_whole, segmentation=segmentation, density=density, size=size)
+    return _gather(MetaphasePack, directory, work, images, processes)
+
+
+def pack_masked_images(
+    directory: str | Path,
+    format: str,
+    density: DensityInBoxes,
+    size: float,
+    split: str | None = None,
+    *,
+    processes: int = 1,
+    limit: int | None = None,
+) -> Packed[MetaphasePack]:
+    """Pack whole images in which every pixel of every chromosome is known; their names are left open.
+
+    Args:
+        directory: laid out as ``format`` says.
+        format: ``mfish`` or ``simulated``.
+        density, size, split, processes, limit: as above.
+
+    Raises:
+        DataError: K4xx if the data set cannot be read, K405 if nothing in it could be packed.
+    """
+    images = read_annotated_images(directory, format, split=split, limit=limit)
+    return _gather(MetaphasePack, directory, partial(_pack_masked, density=density, size=size), images, processes)
 
 
 def _pack_annotated_cell(cell: AnnotatedCell, source: str, upright: bool) -> tuple[StripPack, int]:
@@ -138,7 +216,7 @@ def _pack_annotated_cell(cell: AnnotatedCell, source: str, upright: bool) -> tup
     return pack_cell(strips, case=cell.case, cell=cell.id, split=cell.split or "", source=source), len(strips)
 
 
-def _pack_metaphase(annotated: AnnotatedMetaphase, straightened: Straightener, source: str) -> tuple[StripPack, int]:
+def _pack_strips(annotated: AnnotatedMetaphase, straightened: Straightener, source: str) -> tuple[StripPack, int]:
     found = [
         (chromosome.strip.optical_density, truth.label)
         for chromosome, truth in zip(straightened(annotated), annotated.chromosomes, strict=True)
@@ -149,30 +227,94 @@ def _pack_metaphase(annotated: AnnotatedMetaphase, straightened: Straightener, s
     return pack, len(annotated.chromosomes)
 
 
-def _gather(work: Callable[[Any], tuple[StripPack, int]], items: list[Any], processes: int) -> Packed:
-    packs: list[StripPack] = []
-    failures: list[tuple[str, str]] = []
+def _pack_whole(
+    annotated: AnnotatedMetaphase, segmentation: WholeSegmenter, density: DensityInBoxes, size: float
+) -> tuple[MetaphasePack, int]:
+    boxes = [chromosome.bbox for chromosome in annotated.chromosomes]
+    if not boxes:
+        raise DataError("K405", path=annotated.path, reason="it has no annotated chromosome")
+    case = segmentation(Case.read(annotated.path, case_id=annotated.case))
+    if not case.metaphases:
+        raise StageError("K901", stage="segmentation", image=annotated.id, reason=case.errors[-1].message)
+    metaphase = case.metaphases[0]
+    regions = segmentation.regions_in_boxes(metaphase, boxes)
+    relative = metaphase.optical_density / density(metaphase.optical_density, boxes)
+    foreground = metaphase.foreground
+    lone = [] if foreground is None else lone_chromosomes(foreground, boxes)
+    return pack_metaphase(annotated, relative, regions, size / box_size(boxes), lone), len(boxes)
+
+
+def _pack_masked(image: AnnotatedImage, density: DensityInBoxes, size: float) -> tuple[MetaphasePack, int]:
+    regions = list(image.read_truth())
+    if not regions:
+        raise DataError("K405", path=image.path, reason="it has no annotated chromosome")
+    metaphase = Case.read(image.path, case_id=image.case).metaphases[0]
+    shape = metaphase.optical_density.shape
+    # People leave a margin around a chromosome, and detectors learn it.
+    margin = max(round(_MARGIN * box_size([region.bbox for region in regions])), 1)
+    boxes = [region.with_margin(margin, (shape[0], shape[1])).bbox for region in regions]
+    relative = metaphase.optical_density / density(metaphase.optical_density, boxes)
+    chromosomes = tuple(AnnotatedChromosome("", box) for box in boxes)
+    annotated = AnnotatedMetaphase(
+        image.id, image.case, image.path, shape[1], shape[0], chromosomes, split=image.split
+    )
+    lone = untouched(regions, (shape[0], shape[1]))
+    return pack_metaphase(annotated, relative, regions, size / box_size(boxes), lone), len(boxes)
+
+
+def _gather(
+    kind: type[AnyPack],
+    directory: str | Path,
+    work: Callable[[Any], tuple[AnyPack, int]],
+    items: Sequence[Any],
+    processes: int,
+) -> Packed[AnyPack]:
+    packs: list[AnyPack] = []
+    failures: list[Failure] = []
     annotated = 0
-    for outcome in track(_results(partial(_attempt, work), items, processes), "packing strips", total=len(items)):
-        if isinstance(outcome, tuple) and isinstance(outcome[0], StripPack):
+    for outcome in track(_outcomes(work, items, processes), f"making a {kind.kind}", total=len(items)):
+        if isinstance(outcome, Failure):
+            failures.append(outcome)
+        else:
             packs.append(outcome[0])
             annotated += outcome[1]
-        else:
-            failures.append(outcome)
-    return Packed(concatenate(packs), annotated, tuple(failures))
+    if not packs:
+        reason = f"the first of {len(items)} says: {failures[0].reason}" if failures else "it names no image"
+        raise DataError("K405", path=directory, reason=reason)
+    return Packed(kind.concatenate(packs), annotated, tuple(failures))
 
 
-def _attempt(work: Callable[[Any], tuple[StripPack, int]], item: Any) -> Any:
+def _outcomes(work: Callable[[Any], Any], items: Sequence[Any], processes: int) -> Iterator[Any]:
+    if processes <= 1:
+        yield from map(partial(_attempt, work), items)
+        return
+    # Not fork: torch and OpenCV keep threads that do not survive it.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(work,)) as pool:
+        yield from pool.map(_continue, items, chunksize=4)
+
+
+def _attempt(work: Callable[[Any], Any], item: Any) -> Any:
     try:
         return work(item)
     except Exception as fault:  # one damaged image must not cost the hours that the others took
-        return item.id, f"{type(fault).__name__}: {fault}"
+        return Failure(item.id, f"{type(fault).__name__}: {fault}")
 
 
-def _results(work: Callable[[Item], Any], items: list[Item], processes: int) -> Iterator[Any]:
-    if processes <= 1:
-        yield from map(work, items)
-        return
-    # Not fork: torch and OpenCV keep threads that do not survive it.
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(work, items, chunksize=4)
+_work: Callable[[Any], Any]
+"""Of a worker process, which gets it once: it may hold a network."""
+
+
+def _begin(work: Callable[[Any], Any]) -> None:
+    import cv2
+    import torch
+
+    global _work
+    _work = work
+    # As many processes as cores are asked for; threads of their own would only be in each other's way.
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def _continue(item: Any) -> Any:
+    return _attempt(_work, item)

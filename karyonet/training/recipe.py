@@ -60,6 +60,7 @@ class Recipe(BaseModel):
     """Base of every stage's recipe.
 
     Attributes:
+        data: packs (``.npz``) or data set folders; the stage says which.
         name: of the weights that come out.
         seed: of everything random.
         batch_size: examples a step.
@@ -79,6 +80,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    data: tuple[Path, ...] = ()
     name: str = Field(default="model", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     seed: int = 0
     batch_size: int = Field(default=96, ge=1)
@@ -105,6 +107,10 @@ class Recipe(BaseModel):
             raise ValueError("give validation_steps or validation_minutes, not both")
         return self
 
+    def folder(self, run: Path | None = None) -> Path:
+        """Folder of a run: the one given, else the recipe's, else ``karyonet-run/<name>``."""
+        return run or self.run or Path("karyonet-run") / self.name
+
     @property
     def fingerprint(self) -> str:
         """Checksum of what must not change when a run is resumed: all but its length, place and bookkeeping."""
@@ -112,6 +118,22 @@ class Recipe(BaseModel):
         free = {"name", "run", "threads", "workers", "device", "precision", *length}
         text = json.dumps(self.model_dump(mode="json", exclude=free), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+class WeightsRecipe(Recipe):
+    """Base of the recipes of a stage's own weights.
+
+    Attributes:
+        initial: weights to start from, a shipped name or a ``.safetensors`` file; what does not fit starts anew.
+        processes: how many images are worked on at a time where a folder has to be packed first.
+        licence: of the weights.
+        terms: of the data sets, by name, for the model card.
+    """
+
+    initial: str | None = None
+    processes: int = Field(default=1, ge=1)
+    licence: str = "Apache-2.0"
+    terms: dict[str, str] = Field(default_factory=dict)
 
 
 def read_recipe(kind: type[Derived], path: Path | None, shipped: str, **overrides: Any) -> Derived:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from karyonet.case import LABELS, FloatArray
-from karyonet.errors import DataError
+from karyonet.training.pack import Pack
 
 LEVELS = 64
 """Grey levels of the mean density of a metaphase; 255 is four times as dense."""
@@ -33,38 +32,24 @@ class LabelledStrip:
 
 
 @dataclass(frozen=True, eq=False)
-class StripPack:
-    """Strips laid end to end, quantised to 8 bits, and one row of facts for each.
+class StripPack(Pack):
+    """Strips and what is known of each.
 
     Attributes:
-        pixels: uint8, shape (sum of height * width,): density relative to ``density``, in 1/64.
-        heights, widths: int32, shape (n,), in pixels of the image.
+        pixels: uint8: density relative to ``density``, in 1/64.
         median_length: float32, shape (n,): median strip length of its metaphase in pixels.
         density: float32, shape (n,): optical density of a typical strip of its metaphase.
-        labels: int8, shape (n,), index in :data:`karyonet.case.LABELS`.
         polarity: int8, shape (n,): 1 short arm at row 0, 0 at the last row, -1 unknown.
-        cases, cells: str, shape (n,): patient and metaphase, as the data set names them.
-        splits, sources: str, shape (n,): split and data set.
+        sources: str, shape (n,): data set.
+        heights, widths, labels, cases, cells, splits: as in every pack, shape (n,).
     """
 
-    pixels: NDArray[np.uint8]
-    heights: NDArray[np.int32]
-    widths: NDArray[np.int32]
+    kind: ClassVar[str] = "strip pack"
+
     median_length: NDArray[np.float32]
     density: NDArray[np.float32]
-    labels: NDArray[np.int8]
     polarity: NDArray[np.int8]
-    cases: NDArray[np.str_]
-    cells: NDArray[np.str_]
-    splits: NDArray[np.str_]
     sources: NDArray[np.str_]
-
-    def __post_init__(self) -> None:
-        starts = np.concatenate([[0], np.cumsum(self.heights.astype(np.int64) * self.widths)])
-        object.__setattr__(self, "_starts", starts)
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
     @property
     def patients(self) -> NDArray[np.str_]:
@@ -78,8 +63,7 @@ class StripPack:
 
     def strip(self, index: int) -> NDArray[np.uint8]:
         """Density relative to the metaphase in 1/64, uint8, shape (height, width): a view."""
-        starts: NDArray[np.int64] = self._starts  # type: ignore[attr-defined]
-        return self.pixels[starts[index] : starts[index + 1]].reshape(self.heights[index], self.widths[index])
+        return self.part(self.pixels, index)
 
     def optical_density(self, index: int) -> FloatArray:
         """The strip as it was measured, float32, shape (height, width)."""
@@ -89,7 +73,7 @@ class StripPack:
     def take(self, indices: NDArray[np.integer]) -> StripPack:
         """A pack of some of the strips, in the order given."""
         pixels = [self.strip(int(index)).ravel() for index in indices]
-        rows = {f.name: getattr(self, f.name)[indices] for f in fields(self) if f.name != "pixels"}
+        rows = {name: getattr(self, name)[indices] for name in self.names() if name != "pixels"}
         return StripPack(pixels=np.concatenate([np.zeros(0, np.uint8), *pixels]), **rows)
 
     def select(self, split: str | None = None, source: str | None = None) -> StripPack:
@@ -101,33 +85,10 @@ class StripPack:
             chosen &= self.sources == source
         return self.take(np.flatnonzero(chosen))
 
-    def write(self, path: str | Path) -> None:
-        """Write the pack as ``.npz``; the file appears when it is complete."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("wb") as stream:
-            np.savez(stream, **{f.name: getattr(self, f.name) for f in fields(self)})
-        partial.replace(path)
-
-    @classmethod
-    def read(cls, path: str | Path) -> StripPack:
-        """Read a pack.
-
-        Raises:
-            DataError: K401 if the file is not there or is no strip pack.
-        """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                return cls(**{f.name: file[f.name] for f in fields(cls)})
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as fault:
-            raise DataError("K401", path=path, format="strip pack", missing=f"a readable pack ({fault})") from fault
-
 
 def concatenate(packs: Sequence[StripPack]) -> StripPack:
-    """The strips of several packs, in order."""
-    packs = packs or [pack_cell([], case="", cell="", split="", source="")]
-    return StripPack(**{f.name: np.concatenate([getattr(pack, f.name) for pack in packs]) for f in fields(StripPack)})
+    """The strips of several packs, in order; none make an empty pack."""
+    return StripPack.concatenate(packs or [pack_cell([], case="", cell="", split="", source="")])
 
 
 def pack_cell(

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 
 from karyonet.case import LABELS, FloatArray
 from karyonet.device import DeviceName, Precision, autocast, choose_device
-from karyonet.errors import WeightsError
-from karyonet.weights import WeightFile, card_path, load_into
+from karyonet.weights import WeightFile, card_section, load_into
 
 from .context import measure_strips
 from .model import Architecture, ProxyResNeXtCBAM
@@ -44,13 +42,8 @@ class Network:
         batch_size: int = 64,
         views: int = 1,
     ) -> None:
-        try:
-            architecture = Architecture.model_validate(weight.card.architecture)
-            self.preprocessing = Preprocessing.model_validate(weight.card.input)
-        except ValidationError as fault:
-            first = fault.errors(include_url=False)[0]
-            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-            raise WeightsError("K306", path=card_path(weight.path), reason=reason) from fault
+        architecture = card_section(weight, "architecture", Architecture)
+        self.preprocessing = card_section(weight, "input", Preprocessing)
         model = ProxyResNeXtCBAM(architecture)
         load_into(model, weight)
         self.device, self.precision, self.batch_size, self.views = choose_device(device), precision, batch_size, views

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,12 @@ from karyonet.device import autocast
 from karyonet.errors import DataError
 from karyonet.evaluation.classification import CellResult, summarise
 from karyonet.training.loop import Trainer
-from karyonet.training.model_card import describe_packs, write_weights
-from karyonet.training.packing import Packed, pack_metaphases_dataset, pack_strips_dataset
-from karyonet.training.recipe import Recipe, read_recipe
+from karyonet.training.model_card import describe_packs, recipe_on_card, write_weights
+from karyonet.training.packing import Packed, pack_metaphases_dataset, pack_once, pack_strips_dataset
+from karyonet.training.recipe import WeightsRecipe
+from karyonet.training.run import start_from, train_by_recipe
 from karyonet.training.strip_pack import StripPack, concatenate
-from karyonet.weights import Metric, ModelCard, WeightFile, find, load_matching
+from karyonet.weights import Metric, ModelCard, WeightFile
 
 from .augmentation import Augmentation
 from .calibration import fit_temperature
@@ -35,12 +37,11 @@ from .preprocessing import Preprocessing
 logger = logging.getLogger(__name__)
 
 
-class ClassificationRecipe(Recipe):
+class ClassificationRecipe(WeightsRecipe):
     """The recipe of a classifier.
 
     Attributes:
         data: strip packs (``.npz``) or data set folders of format strips or metaphases.
-        initial: weights to start from, a shipped name or a ``.safetensors`` file; what does not fit starts anew.
         architecture, preprocessing, augmentation: of the network, its input and the training examples.
         sampling, per_class: see :class:`~karyonet.stages.classification.dataset.SampleOrder`.
         fewest: examples that every type needs in the training part.
@@ -50,13 +51,8 @@ class ClassificationRecipe(Recipe):
         validation_strips: most strips that a validation during training looks at.
         upright: folders of format strips whose chromosomes all lie short arm up, by name.
         pipeline: configuration that finds and straightens the chromosomes of metaphase images.
-        processes: how many images are worked on at a time where a folder has to be packed first.
-        licence: of the weights.
-        terms: of the data sets, by name, for the model card.
     """
 
-    data: tuple[Path, ...] = ()
-    initial: str | None = None
     architecture: Architecture = Architecture()
     preprocessing: Preprocessing = Preprocessing()
     augmentation: Augmentation = Augmentation()
@@ -70,9 +66,6 @@ class ClassificationRecipe(Recipe):
     validation_strips: int | None = Field(default=6000, ge=1)
     upright: tuple[str, ...] = ("pki3", "bioimlab")
     pipeline: str = "strips"
-    processes: int = Field(default=1, ge=1)
-    licence: str = "Apache-2.0"
-    terms: dict[str, str] = Field(default_factory=dict)
 
 
 class ClassificationTask:
@@ -87,9 +80,7 @@ class ClassificationTask:
         self.recipe, self.training, self.validation = recipe, training, validation
         torch.manual_seed(recipe.seed)
         self.model: nn.Module = ProxyResNeXtCBAM(recipe.architecture)
-        if recipe.initial is not None:
-            fresh = load_matching(self.model, find("classification", recipe.initial))
-            logger.info("started from %s; anew: %s", recipe.initial, ", ".join(fresh) or "nothing")
+        start_from(self.model, "classification", recipe.initial)
         self.order = SampleOrder(
             training.pack.labels, recipe.batch_size, recipe.sampling, recipe.per_class, recipe.seed
         )
@@ -182,7 +173,7 @@ def train_classification(
     Raises:
         DataError: K4xx for data that cannot be used, K406 for the checkpoint of another recipe.
     """
-    run = run or recipe.run or Path("karyonet-run") / recipe.name
+    run = recipe.folder(run)
     pack = concatenate([load_pack(path, recipe, run / "packs") for path in data or recipe.data])
     training, validation = split_pack(pack, recipe.train_splits, recipe.validation_splits)
     del pack
@@ -202,24 +193,7 @@ def load_pack(path: Path, recipe: ClassificationRecipe, cache: Path) -> StripPac
     Raises:
         DataError: K401 if the path is neither.
     """
-    if path.suffix == ".npz":
-        return StripPack.read(path)
-    cached = cache / f"{path.name}.npz"
-    if cached.is_file():
-        return StripPack.read(cached)
-    if (path / "cells").is_dir():
-        packed = pack_strips_dataset(path, upright=path.name in recipe.upright, processes=recipe.processes)
-    elif (path / "images").is_dir():
-        from karyonet.evaluation.annotated import StageClassifier
-        from karyonet.pipeline import Pipeline
-
-        straightened = StageClassifier(Pipeline.from_config(recipe.pipeline).stages).chromosomes
-        packed = pack_metaphases_dataset(path, straightened, processes=recipe.processes)
-    else:
-        raise DataError("K401", path=path, format="strips or metaphases", missing="cells/ or images/")
-    _report(packed, path)
-    packed.pack.write(cached)
-    return packed.pack
+    return pack_once(StripPack, path, cache, partial(_pack_folder, recipe))
 
 
 def export(
@@ -248,9 +222,7 @@ def export(
             for name, metric in evaluation.metrics.items()
         },
         licence=recipe.licence,
-        recipe=recipe.model_dump(mode="json", exclude={"run", "data", "device", "threads", "workers", "processes"})
-        | {"initial": recipe.initial and Path(recipe.initial).name}  # its folder is of this machine alone
-        | {"steps_done": trainer.progression.step, "minutes_spent": round(trainer.progression.minutes, 1)},
+        recipe=recipe_on_card(recipe, trainer.progression),
     )
     return write_weights(model.state_dict(), card, run / "weights")
 
@@ -282,27 +254,22 @@ def cell_results(pack: StripPack, probabilities: NDArray[np.floating], p_arm_up:
 def main(
     config: Path | None, data: Sequence[Path], run: Path | None, resume: bool = True, initial: str | None = None
 ) -> None:
-    """``karyonet train classification``: read the recipe, train and say where the weights are.
+    """``karyonet train classification``; see :func:`karyonet.training.run.train_by_recipe`."""
+    train_by_recipe(
+        train_classification, ClassificationRecipe, "classification", config, data, run, resume, initial=initial
+    )
 
-    Args:
-        config: recipe; None takes the shipped one.
-        data: strip packs or data set folders; empty takes those of the recipe.
-        run: folder of the run.
-        resume: go on from the checkpoint of the run.
-        initial: weights to start from; None leaves it to the recipe.
 
-    Raises:
-        ConfigError: K2xx for the recipe. DataError: K4xx for the data. WeightsError: K3xx for ``initial``.
-    """
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    recipe = read_recipe(ClassificationRecipe, config, "classification", initial=initial)
-    if not data and not recipe.data:
-        raise DataError("K405", path="the recipe", reason="it names no data; give --data or the key data")
-    weight = train_classification(recipe, data, run, resume)
-    if weight is None:
-        raise SystemExit(143)
-    figures = ", ".join(f"{name} {metric.value:.4f}" for name, metric in weight.card.metrics.items())
-    logger.info("wrote %s (%s)", weight.path, figures)
+def _pack_folder(recipe: ClassificationRecipe, path: Path) -> Packed[StripPack]:
+    if (path / "cells").is_dir():
+        return pack_strips_dataset(path, upright=path.name in recipe.upright, processes=recipe.processes)
+    if (path / "images").is_dir():
+        from karyonet.evaluation.annotated import StageClassifier
+        from karyonet.pipeline import Pipeline
+
+        straightened = StageClassifier(Pipeline.from_config(recipe.pipeline).stages).chromosomes
+        return pack_metaphases_dataset(path, straightened, processes=recipe.processes)
+    raise DataError("K401", path=path, format="strips or metaphases", missing="cells/ or images/")
 
 
 def _refuse_rare_types(training: StripPack, fewest: int) -> None:
@@ -310,11 +277,3 @@ def _refuse_rare_types(training: StripPack, fewest: int) -> None:
     rare = [f"{name}: {count}" for name, count in zip(LABELS, counts, strict=True) if count < fewest]
     if rare:
         raise DataError("K405", path="the training part", reason=f"{', '.join(rare)}; fewest is {fewest}")
-
-
-def _report(packed: Packed, path: Path) -> None:
-    logger.info(
-        "%s: %d strips, %.1f %% of the annotated chromosomes", path, len(packed.pack), 100 * packed.matched_share
-    )
-    for name, reason in packed.failures:
-        logger.warning("%s: %s could not be processed (%s)", path, name, reason)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,11 @@ from torch.nn import functional as F
 from karyonet.device import autocast, choose_device
 from karyonet.evaluation.classification import summarise
 from karyonet.training.loop import Trainer
-from karyonet.training.model_card import write_weights
-from karyonet.training.recipe import Recipe, read_recipe
+from karyonet.training.model_card import recipe_on_card, write_weights
+from karyonet.training.recipe import Recipe
+from karyonet.training.run import train_by_recipe
 from karyonet.training.strip_pack import StripPack, concatenate
-from karyonet.weights import Metric, WeightFile, find, load_matching
+from karyonet.weights import Metric, WeightFile, card_section, find, load_matching
 
 from .augmentation import Augmentation
 from .calibration import fit_temperature
@@ -32,8 +32,6 @@ from .dataset import StripSet, split_pack
 from .model import Architecture, Prediction, ProxyResNeXtCBAM
 from .preprocessing import Preprocessing
 from .train import ClassificationRecipe, cell_results, load_pack
-
-logger = logging.getLogger(__name__)
 
 
 class ContextRecipe(Recipe):
@@ -53,7 +51,6 @@ class ContextRecipe(Recipe):
     """
 
     initial: str
-    data: tuple[Path, ...] = ()
     context: ContextArchitecture = ContextArchitecture()
     augmentation: Augmentation = Augmentation()
     passes: int = Field(default=1, ge=1)
@@ -241,11 +238,11 @@ def train_context(
     Raises:
         DataError: K4xx for data that cannot be used. WeightsError: K3xx for the classifier.
     """
-    run = run or recipe.run or Path("karyonet-run") / recipe.name
+    run = recipe.folder(run)
     weight = find("classification", recipe.initial)
     card = weight.card
-    preprocessing = Preprocessing.model_validate(card.input)
-    alone = Architecture.model_validate(card.architecture).model_copy(update={"context": None})
+    preprocessing = card_section(weight, "input", Preprocessing)
+    alone = card_section(weight, "architecture", Architecture).model_copy(update={"context": None})
     classifier = ProxyResNeXtCBAM(alone)
     load_matching(classifier, weight)
     reading = ClassificationRecipe(steps=1, upright=recipe.upright)
@@ -284,25 +281,15 @@ def train_context(
             | {"context_temperature": temperature}
             | fit_label_sets(probabilities, validation.labels, validation.patients),
             "metrics": card.metrics | metrics,
-            "recipe": card.recipe
-            | {
-                "context": recipe.model_dump(mode="json", exclude={"run", "data", "device", "threads", "workers"})
-                | {"initial": Path(recipe.initial).name}
-            },
+            "recipe": card.recipe | {"context": recipe_on_card(recipe, trainer.progression)},
         }
     )
     return write_weights(whole.state_dict(), described, run / "weights")
 
 
 def main(config: Path | None, data: Sequence[Path], run: Path | None, resume: bool = True) -> None:
-    """``karyonet train context``: read the recipe, train and say where the weights are."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    recipe = read_recipe(ContextRecipe, config, "classification_context")
-    weight = train_context(recipe, data, run, resume)
-    if weight is None:
-        raise SystemExit(143)
-    figures = ", ".join(f"{name} {metric.value:.4f}" for name, metric in weight.card.metrics.items())
-    logger.info("wrote %s (%s)", weight.path, figures)
+    """``karyonet train classification-context``; see :func:`karyonet.training.run.train_by_recipe`."""
+    train_by_recipe(train_context, ContextRecipe, "classification_context", config, data, run, resume)
 
 
 def _raw_measures(strip: NDArray[np.uint8]) -> tuple[float, float, float]:

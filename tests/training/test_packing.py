@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,19 @@ from PIL import Image
 
 from karyonet.case import LABELS, Chromosome, Strip
 from karyonet.data.metaphases import AnnotatedMetaphase
+from karyonet.errors import DataError
 from karyonet.geometry.region import Region
-from karyonet.training.packing import pack_metaphases_dataset, pack_strips_dataset
+from karyonet.stages.segmentation import ThresholdSegmenter
+from karyonet.stages.segmentation.masks import density_in_boxes
+from karyonet.training.packing import (
+    Failure,
+    Packed,
+    pack_metaphases_dataset,
+    pack_once,
+    pack_strips_dataset,
+    pack_whole_metaphases,
+)
+from karyonet.training.strip_pack import LabelledStrip, StripPack, pack_cell
 
 
 def straightened(annotated: AnnotatedMetaphase) -> list[Chromosome]:
@@ -43,6 +55,62 @@ def test_chromosomes_with_a_strip_are_packed_and_failures_counted(metaphases: Pa
     assert packed.pack.polarity.tolist() == [-1]
     assert packed.annotated == 2 and packed.matched_share == 0.5
     assert [name for name, _ in packed.failures] == ["bad"]
+
+
+def test_a_data_set_of_which_nothing_can_be_packed_says_why(metaphases: Path) -> None:
+    (metaphases / "cells.csv").write_text("image,case,split\nbad,p2,train\n")
+    rows = (metaphases / "chromosomes.csv").read_text().splitlines(keepends=True)
+    (metaphases / "chromosomes.csv").write_text("".join(row for row in rows if not row.startswith("good")))
+    with pytest.raises(DataError, match=r"K405.*no focus"):
+        pack_metaphases_dataset(metaphases, straightened)
+
+
+def test_whole_metaphases_are_packed_by_one_process_or_several(metaphases: Path) -> None:
+    """A damaged image and one without boxes are named; the others keep their boxes, names and directions."""
+    (metaphases / "images" / "bad.png").write_bytes(b"no picture")
+    for name in ("empty", "other"):
+        shutil.copy(metaphases / "images" / "good.png", metaphases / "images" / f"{name}.png")
+    with (metaphases / "cells.csv").open("a") as table:
+        table.write("empty,p3,train\nother,p4,validation\n")
+    with (metaphases / "chromosomes.csv").open("a") as table:
+        table.write("other,9,3,3,17,37\n")
+    (metaphases / "cells.csv").write_text(
+        (metaphases / "cells.csv").read_text().replace("image,case,split", "image,case,split,width,height")
+        .replace("train\n", "train,100,100\n").replace("validation\n", "validation,100,100\n")
+    )  # fmt: skip
+    one, two = (
+        pack_whole_metaphases(metaphases, ThresholdSegmenter(device="cpu"), density_in_boxes, 70.0, processes=number)
+        for number in (1, 2)
+    )
+    for packed in (one, two):
+        pack = packed.pack
+        assert pack.cells.tolist() == ["good", "other"] and pack.splits.tolist() == ["train", "validation"]
+        assert [failure.name for failure in packed.failures] == ["bad", "empty"]
+        assert "K1" in packed.failures[0].reason and "no annotated chromosome" in packed.failures[1].reason
+        assert pack.chromosomes(0).tolist() == [0, 1] and pack.chromosomes(1).tolist() == [2]
+        assert (packed.annotated, packed.matched_share) == (3, 1.0)
+        # Sides of 30 and 40 pixels have a median of 35, one of 34 is its own.
+        assert pack.scale == pytest.approx([2.0, 70 / 34]) and pack.image(0).shape == (200, 200)
+        assert pack.boxes[0] == pytest.approx([10, 10, 30, 70])
+        assert np.rad2deg(pack.angles[0]) == pytest.approx(90, abs=5)
+    assert all(np.array_equal(getattr(one.pack, name), getattr(two.pack, name)) for name in one.pack.names())
+
+
+def test_a_pack_is_made_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    made = []
+
+    def make(path: Path) -> Packed[StripPack]:
+        made.append(path)
+        strip = LabelledStrip(np.ones((9, 4), np.float32), "X")
+        pack = pack_cell([strip], case="p", cell="m", split="", source="lab")
+        return Packed(pack, 2, (Failure("m2", "no focus"),))
+
+    for _ in range(2):
+        assert len(pack_once(StripPack, tmp_path / "lab", tmp_path / "packs", make)) == 1
+    assert made == [tmp_path / "lab"] and "50.0 %" in caplog.text and "m2" in caplog.text
+    assert len(pack_once(StripPack, tmp_path / "packs" / "lab.npz", tmp_path / "elsewhere", make)) == 1
+    assert len(made) == 1
 
 
 def test_real_strips_are_upright_and_complete(real_data: Path) -> None:

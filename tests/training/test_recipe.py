@@ -8,11 +8,14 @@ import pytest
 from karyonet.errors import ConfigError
 from karyonet.stages.classification.train import ClassificationRecipe
 from karyonet.stages.classification.train_context import ContextRecipe
-from karyonet.stages.segmentation.train import MaskRecipe
+from karyonet.stages.segmentation.train_detector import DetectorRecipe
+from karyonet.stages.segmentation.train_masks import MaskRecipe
 from karyonet.training.recipe import Recipe, read_recipe
 
 SHIPPED = sorted(Path(entry.name).stem for entry in files("karyonet.configs.train").iterdir() if ".yaml" in entry.name)
-OTHER_KINDS: dict[str, type[Recipe]] = {"classification_context": ContextRecipe, "segmentation_masks": MaskRecipe}
+OTHER_KINDS: dict[str, type[Recipe]] = {
+    "classification_context": ContextRecipe, "segmentation_masks": MaskRecipe, "segmentation_detector": DetectorRecipe
+}  # fmt: skip
 """Recipes that are not those of a classifier."""
 
 

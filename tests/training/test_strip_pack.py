@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +7,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from karyonet.case import LABELS
-from karyonet.errors import DataError
 from karyonet.training.strip_pack import LabelledStrip, StripPack, concatenate, pack_cell
 
 IMAGES = hnp.arrays(np.float32, st.tuples(st.integers(1, 40), st.integers(1, 12)), elements=st.floats(0, 1, width=32))
@@ -49,11 +46,3 @@ def test_median_and_density_are_of_the_whole_metaphase() -> None:
     pack = pack_cell(strips, case="c", cell="c1", split="", source="s")
     assert pack.median_length.tolist() == [20, 20, 20]
     np.testing.assert_allclose(pack.density, 0.3, rtol=1e-6)
-
-
-def test_what_is_no_pack_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "text.npz").write_text("not an archive")
-    for name in ("text.npz", "absent.npz"):
-        with pytest.raises(DataError) as raised:
-            StripPack.read(tmp_path / name)
-        assert raised.value.code == "K401"

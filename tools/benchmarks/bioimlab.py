@@ -20,9 +20,9 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from numpy.typing import NDArray
 
 from karyonet.device import autocast, choose_device
+from karyonet.evaluation.retrieval import KS, recall_at
 from karyonet.stages.classification.dataset import StripSet
 from karyonet.stages.classification.inference import Network
 from karyonet.stages.classification.scoring import score
@@ -101,21 +101,12 @@ def _run(
     with torch.inference_mode(), autocast(device, recipe.precision):
         vectors = torch.cat([network.model(strips.batch(rows, device).strips).embeddings.float().cpu()
                              for rows in np.array_split(np.arange(len(strips)), 1 + len(strips) // 256)])  # fmt: skip
-    labels = test.labels.astype(np.int64)
     figures: dict[str, float | int] = {**score(network, test, turn_every=2).figures}
     if protocol == "image":  # the test part holds a few chromosomes of every metaphase
         del figures["accuracy_joint"]
     figures |= {"training": int((pack.splits == "train").sum()), "test": len(test)}
-    ranks = first_ranks(vectors.numpy(), labels)
-    return figures | {f"recall_at_{k}": float((ranks < k).mean()) for k in (1, 2, 4, 8)}
-
-
-def first_ranks(vectors: NDArray[np.floating], labels: NDArray[np.integer]) -> NDArray[np.int64]:
-    """How many of the other chromosomes are nearer than the nearest one of the same type: int64, shape (n,)."""
-    similarity = vectors @ vectors.T
-    np.fill_diagonal(similarity, -np.inf)
-    same = labels[np.argsort(-similarity, axis=1, kind="stable")] == labels[:, None]
-    return np.where(same.any(axis=1), same.argmax(axis=1), len(labels))
+    recalls = recall_at(vectors.numpy(), test.labels, KS)
+    return figures | {f"recall_at_{k}": float(recall) for k, recall in zip(KS, recalls, strict=True)}
 
 
 def _table(runs: Path, protocol: str, names: list[str]) -> None:
