@@ -81,6 +81,79 @@ def classification(
         typer.echo(f"map of the embeddings: {tsne}")
 
 
+@app.command()
+def segmentation(
+    data: Data,
+    format: Annotated[str, typer.Option("--format", help="metaphases, mfish or simulated")] = "metaphases",
+    split: Split = None,
+    limit: Limit = None,
+    json: Json = None,
+    config: Config = "default",
+    override: Set = None,
+    rows: Annotated[Path | None, typer.Option("--rows", help="Write one CSV row per metaphase to this file.")] = None,
+    gallery: Annotated[
+        Path | None, typer.Option("--gallery", help="Show the worst 20 images here (an HTML file, or a folder).")
+    ] = None,
+) -> None:
+    """Chromosomes found, whatever they are named, against annotated boxes or masks."""
+    from karyonet.evaluation.segmentation import Seen, evaluate_segmentation
+    from karyonet.evaluation.segmentation_figures import ImageResult, rows_as_csv
+    from karyonet.evaluation.segmentation_gallery import WorstImages, gallery_path, render_gallery
+    from karyonet.evaluation.segmentation_truth import read_annotated_images
+    from karyonet.pipeline import Pipeline
+
+    page = None if gallery is None else gallery_path(gallery)
+    for path in (json, rows, page):
+        _check_writable(path)
+    images = read_annotated_images(data, format, split=split, limit=limit)
+    results: list[ImageResult] = []
+    worst = WorstImages()
+
+    def inspect(seen: Seen) -> None:
+        results.append(seen.result)
+        worst.add(seen)
+
+    evaluation = evaluate_segmentation(Pipeline.from_config(config, override or ()).stages, images, inspect=inspect)
+    evaluation = evaluation.described(data=data.name, format=format, split=split)
+    _finish(evaluation, json)
+    if rows is not None:
+        _write("rows", rows, rows_as_csv(results))
+    if page is not None:
+        _write("gallery", page, render_gallery(evaluation, worst))
+
+
+def _check_writable(path: Path | None) -> None:
+    """Say at once, not after the evaluation, that a file cannot be written.
+
+    Raises:
+        ConfigError: K213.
+    """
+    import os
+
+    from karyonet.errors import ConfigError
+
+    if path is None:
+        return
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if path.is_dir():
+        raise ConfigError("K213", path=path, reason="it is a folder")
+    if not folder.is_dir():
+        raise ConfigError("K213", path=path, reason=f"{folder} is not a folder")
+    if not os.access(folder, os.W_OK):
+        raise ConfigError("K213", path=path, reason=f"nothing may be written to {folder}")
+
+
+def _write(what: str, path: Path, text: str) -> None:
+    from karyonet.errors import ConfigError
+    from karyonet.evaluation.report import write_text
+
+    try:
+        write_text(path, text)
+    except OSError as fault:
+        raise ConfigError("K213", path=path, reason=(fault.strerror or str(fault)).lower()) from fault
+    typer.echo(f"{what}: {path}")
+
+
 def _finish(evaluation: Evaluation, json: Path | None) -> None:
     evaluation.print()
     if json is not None:

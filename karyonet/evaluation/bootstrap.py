@@ -37,7 +37,7 @@ def bootstrap_interval(statistic: Statistic, per_case: ArrayLike, n: int = 1000,
     """
     values = np.asarray(per_case, dtype=float)
     values = values[:, None] if values.ndim == 1 else values
-    return _interval(statistic(_draws(len(values), n, seed) @ values))
+    return percentile_interval(statistic(draws(len(values), n, seed) @ values))
 
 
 def bootstrap_median(values: ArrayLike, cases: ArrayLike, n: int = 1000, seed: int = 0) -> tuple[float, float]:
@@ -52,19 +52,23 @@ def bootstrap_median(values: ArrayLike, cases: ArrayLike, n: int = 1000, seed: i
     values = np.asarray(values, dtype=float)
     names, members = np.unique(np.asarray(cases), return_inverse=True)
     order = np.argsort(values, kind="stable")
-    drawn = np.cumsum(_draws(len(names), n, seed)[:, members[order]], axis=1)
+    drawn = np.cumsum(draws(len(names), n, seed)[:, members[order]], axis=1)
     total = drawn[:, -1:]
     # The lower and the upper middle value of every resample; they are one where the number of values is odd.
     lower = (drawn >= np.ceil(total / 2)).argmax(axis=1)
     upper = (drawn >= np.floor(total / 2) + 1).argmax(axis=1)
-    return _interval((values[order][lower] + values[order][upper]) / 2)
+    return percentile_interval((values[order][lower] + values[order][upper]) / 2)
 
 
-def _draws(cases: int, n: int, seed: int) -> FloatArray:
-    """How often every case is drawn in every resample, shape (n, cases)."""
+def draws(cases: int, n: int = 1000, seed: int = 0) -> FloatArray:
+    """How often every case is drawn in every resample: float64, shape (n, cases).
+
+    For statistics that are not made of sums over cases; those go to :func:`percentile_interval` afterwards.
+    """
     return np.random.default_rng(seed).multinomial(cases, np.full(cases, 1 / cases), size=n).astype(float)
 
 
-def _interval(values: ArrayLike) -> tuple[float, float]:
+def percentile_interval(values: ArrayLike) -> tuple[float, float]:
+    """The 95 % percentile interval of a statistic's values over the resamples, shape (n,)."""
     low, high = np.percentile(np.asarray(values, dtype=float), _PERCENTILES)
     return float(low), float(high)

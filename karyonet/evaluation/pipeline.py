@@ -17,7 +17,7 @@ from karyonet.case import LABELS, Case, Chromosome, label_indices
 from karyonet.data.metaphases import AnnotatedMetaphase
 from karyonet.errors import ConfigError, WeightsError
 from karyonet.evaluation.bootstrap import bootstrap_interval, bootstrap_median
-from karyonet.evaluation.matching import count_splits_and_merges, match_boxes
+from karyonet.evaluation.matching import box_region, count_splits_and_merges, match_boxes
 from karyonet.evaluation.metrics import f1, ratio
 from karyonet.evaluation.report import Evaluation, Failure, Metric, class_metrics, reason_of, weights_in_use
 
@@ -134,7 +134,7 @@ def compare(
     confusion = np.zeros((CLASSES, CLASSES + 1), dtype=np.int64)
     np.add.at(confusion, (true_of_pair, named_of_pair), 1)
     confusion = confusion[:, :CLASSES]
-    splits, merges = count_splits_and_merges(boxes, truth_boxes, matches)
+    splits, merges = count_splits_and_merges([*map(box_region, boxes)], [*map(box_region, truth_boxes)], matches)
     return MetaphaseResult(
         metaphase=annotated.id,
         case=annotated.case,

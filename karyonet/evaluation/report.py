@@ -42,6 +42,13 @@ class ClassMetric(_Record):
     support: _Count
 
 
+class GroupMetric(_Record):
+    """How many of the annotated chromosomes of a group were found."""
+
+    recall: Metric
+    chromosomes: _Count
+
+
 class EvaluatedWeights(_Record):
     """A weight file that was in use."""
 
@@ -66,6 +73,7 @@ class Evaluation(_Record):
         weights: the weight files in use.
         metrics: by name.
         per_class: by chromosome label.
+        per_group: by kind of place or image in which chromosomes lie.
         confusion_matrix: 24 rows of 24 counts, a row for each true label in the order of
             :data:`karyonet.case.LABELS`.
         failures: metaphases that could not be processed.
@@ -82,6 +90,7 @@ class Evaluation(_Record):
     weights: tuple[EvaluatedWeights, ...] = ()
     metrics: dict[str, Metric]
     per_class: dict[str, ClassMetric] = {}
+    per_group: dict[str, GroupMetric] = {}
     confusion_matrix: tuple[tuple[_Count, ...], ...] | None = None
     failures: tuple[Failure, ...] = ()
 
@@ -91,17 +100,7 @@ class Evaluation(_Record):
 
     def write_json(self, path: str | Path) -> None:
         """Write the evaluation; a reader sees the old file or the whole new one, never a part."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(self.model_dump_json(indent=2) + "\n")
-            Path(temporary).chmod(0o644)  # a temporary file is the owner's alone
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_text(path, self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def read_json(cls, path: str | Path) -> Evaluation:
@@ -121,6 +120,25 @@ class Evaluation(_Record):
             console.print(table)
         for failure in self.failures:
             console.print(f"failed: {failure.metaphase}: {failure.reason}", markup=False)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file in UTF-8; a reader sees the old file or the whole new one, never a part.
+
+    Raises:
+        OSError: if it cannot be written; the old file is left as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        Path(temporary).chmod(0o644)  # a temporary file is the owner's alone
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def json_schema() -> dict[str, Any]:
@@ -182,3 +200,11 @@ def _tables(evaluation: Evaluation) -> Iterable[Any]:
         for label, c in e.per_class.items():
             classes.add_row(label, f"{c.precision:.4f}", f"{c.recall:.4f}", f"{c.f1:.4f}", str(c.support))
         yield classes
+    if e.per_group:
+        groups = Table(title="recall by group (box IoU 0.5)", title_justify="left")
+        for column in ("group", "recall", "95 % interval", "chromosomes"):
+            groups.add_column(column, justify="left" if column == "group" else "right")
+        for name, group in e.per_group.items():
+            low, high = group.recall.interval
+            groups.add_row(name, f"{group.recall.value:.4f}", f"{low:.4f} – {high:.4f}", str(group.chromosomes))
+        yield groups
