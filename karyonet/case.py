@@ -82,6 +82,19 @@ class Chromosome:
 
 
 @dataclass(frozen=True, eq=False)
+class Instance:
+    """A chromosome that a segmentation has seen whole, before clusters are taken apart.
+
+    Attributes:
+        region: its pixels, overlaps with others included, in the box that was seen.
+        score: 0–1, how sure it is.
+    """
+
+    region: Region
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
 class Cluster:
     """A connected piece of foreground: one chromosome or several that touch or cross.
 
@@ -138,6 +151,7 @@ class Metaphase:
         contrast: which way round the stain is.
         optical_density: float32, shape (height, width): stain, whatever the contrast; 0 is background.
         foreground: bool, shape (height, width): pixels of chromosomes, nuclei and debris left out.
+        instances: chromosomes seen whole, by a segmentation that learned to.
         clusters, chromosomes: what was found.
         quality, band_level, count, iscn, outcome: what the later stages say.
         reasons: why the outcome is undetermined.
@@ -150,6 +164,7 @@ class Metaphase:
     contrast: Contrast
     optical_density: FloatArray
     foreground: NDArray[np.bool_] | None = None
+    instances: tuple[Instance, ...] = ()
     clusters: tuple[Cluster, ...] = ()
     chromosomes: tuple[Chromosome, ...] = ()
     quality: Quality | None = None
@@ -289,7 +304,9 @@ def label_indices(labels: Sequence[str]) -> NDArray[np.int64]:
     return np.array([LABELS.index(label) for label in labels], dtype=np.int64)
 
 
-_CLASSES = {"case": Case, "metaphase": Metaphase, "cluster": Cluster, "chromosome": Chromosome}
+_CLASSES = {
+    "case": Case, "metaphase": Metaphase, "instance": Instance, "cluster": Cluster, "chromosome": Chromosome
+}  # fmt: skip
 
 FIELDS: frozenset[str] = frozenset(f"{name}.{f.name}" for name, cls in _CLASSES.items() for f in fields(cls))
 """Every field that a stage can name in its contract, as ``chromosome.strip``."""

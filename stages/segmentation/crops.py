@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from karyonet.case import FloatArray
 from karyonet.geometry.region import BoundingBox
-from karyonet.training.cutouts import box_size
+from karyonet.training.lone import box_size
 
 MOST_DENSE = 4.0
 """Density, relative to the mean of the metaphase's chromosomes, above which differences do not matter."""
@@ -39,8 +39,9 @@ class BoxCrops:
     """Crops of n boxes.
 
     Attributes:
-        images: float32, shape (n, 3, side, side): density relative to the metaphase, the box itself (1 inside), and how
-            many other boxes hold a pixel, in thirds.
+        images: float32, shape (n, 5, side, side): density relative to the metaphase, the box itself (1 inside), how
+            many other boxes hold a pixel, in thirds, and inside the box cosine and sine of twice the direction of the
+            chromosome's long axis, both 0 where it is not known.
         matrices: float64, shape (n, 2, 3): from pixels of the image to pixels of the crop.
     """
 
@@ -49,7 +50,10 @@ class BoxCrops:
 
 
 def crop_boxes(
-    relative_density: FloatArray, boxes: Sequence[BoundingBox], settings: CropSettings, size: float | None = None
+    relative_density: FloatArray,
+    boxes: Sequence[BoundingBox],
+    settings: CropSettings,
+    directions: Sequence[float | None] | None = None,
 ) -> BoxCrops:
     """Cut out n boxes of one metaphase.
 
@@ -57,24 +61,40 @@ def crop_boxes(
         relative_density: float32, shape (height, width); 1.0 is the mean density of the chromosomes.
         boxes: ``(xmin, ymin, xmax, ymax)`` in pixels, all chromosomes of the metaphase.
         settings: size and scale.
-        size: median of the longer sides of the metaphase's boxes; None measures it.
+        directions: of the long axes, in radians from x towards y; None where one is not known, or none is.
     """
     side = settings.side
-    images = np.zeros((len(boxes), 3, side, side), dtype=np.float32)
+    images = np.zeros((len(boxes), 5, side, side), dtype=np.float32)
     matrices = np.zeros((len(boxes), 2, 3))
     if not boxes:
         return BoxCrops(images, matrices)
-    usual = settings.size / (size or box_size(boxes))
+    usual = settings.size / box_size(boxes)
     smooth = softened(np.clip(relative_density, 0, MOST_DENSE), usual)
-    for index, box in enumerate(boxes):
+    for index, (box, direction) in enumerate(zip(boxes, directions or [None] * len(boxes), strict=True)):
         matrices[index] = matrix = crop_matrix(box, usual, settings)
         images[index, 0] = cv2.warpAffine(smooth, matrix, (side, side), flags=cv2.INTER_LINEAR)
-    for index, matrix in enumerate(matrices):
-        inside = [_window(matrix, box, side) for box in boxes]
-        for other, (rows, columns) in enumerate(inside):
-            images[index, 1 if other == index else 2, rows, columns] += 1.0 if other == index else 1 / 3
-    np.minimum(images[:, 2], 1.0, out=images[:, 2])
+        windows = [_window(matrix, other, side) for other in boxes]
+        draw_boxes(images[index], windows.pop(index), windows, direction)
     return BoxCrops(images, matrices)
+
+
+def draw_boxes(
+    crop: FloatArray, own: tuple[slice, slice], others: Sequence[tuple[slice, slice]], direction: float | None
+) -> None:
+    """Fill in what a crop says of boxes: all channels behind the first.
+
+    Args:
+        crop: float32, shape (5, side, side), changed in place.
+        own, others: rows and columns of the boxes.
+        direction: of the chromosome's long axis, in radians; None if it is not known.
+    """
+    crop[1:, :, :] = 0
+    crop[1, *own] = 1
+    for rows, columns in others:
+        crop[2, rows, columns] += 1 / 3
+    np.minimum(crop[2], 1.0, out=crop[2])
+    if direction is not None:
+        crop[3, *own], crop[4, *own] = np.cos(2 * direction), np.sin(2 * direction)
 
 
 def softened(image: FloatArray, scale: float) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,20 @@ class Boxes(NamedTuple):
     scores: NDArray[np.float32]
     angles: NDArray[np.float32]
     names: NDArray[np.float32]
+
+    def take(self, rows: NDArray[np.integer]) -> Boxes:
+        """Some of them, in the order given."""
+        return Boxes(*(array[rows] for array in self))
+
+
+def together(parts: Sequence[Boxes]) -> Boxes:
+    """The boxes of several parts, the surest first.
+
+    Args:
+        parts: at least one.
+    """
+    every = Boxes(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    return every.take(np.argsort(-every.scores, kind="stable"))
 
 
 def peaks(said: Detections, index: int = 0, threshold: float = 0.3, most: int = 200) -> Boxes:
@@ -73,4 +88,4 @@ def suppressed(found: Boxes, overlap: float = 0.5, crossing: float = 0.9, turn: 
     for number in range(count):
         if not any(overlaps[number, other] > limit[number, other] for other in kept):
             kept.append(number)
-    return Boxes(*(array[kept] for array in found))
+    return found.take(np.array(kept, dtype=np.int64))

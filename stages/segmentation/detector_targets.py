@@ -70,7 +70,7 @@ def draw_targets(
         shape: ``(height, width)`` of the input in pixels, divisible by 4.
         boxes: shape (m, 4) in pixels; middles outside the image are left out.
         angles, elongation: shape (m,), see :func:`karyonet.training.metaphase_pack.long_axis`.
-        labels: int, shape (m,).
+        labels: int, shape (m,), -1 where no name is known.
         directions: of the detector.
     """
     height, width = shape[0] // STRIDE, shape[1] // STRIDE
@@ -82,7 +82,7 @@ def draw_targets(
         column, row = int((xmin + xmax) / 2 // STRIDE), int((ymin + ymax) / 2 // STRIDE)
         if not (0 <= row < height and 0 <= column < width):
             continue
-        names[row, column] = labels[number]
+        names[row, column] = labels[number] if labels[number] >= 0 else -100
         fit = directions_of(float(angles[number]), float(elongation[number]), directions)
         rows = np.arange(max(row - reach, 0), min(row + reach + 1, height))
         columns = np.arange(max(column - reach, 0), min(column + reach + 1, width))

@@ -13,13 +13,13 @@ class MaskArchitecture(BaseModel):
 
     Attributes:
         channels: of the levels, from half the resolution of the input downwards.
-        inputs: channels of the input.
+        inputs: channels of the crops that it looks at: 3, or 5 with directions.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     channels: tuple[int, ...] = (32, 64, 128, 192)
-    inputs: int = Field(default=3, ge=1)
+    inputs: int = Field(default=5, ge=1)
 
 
 class Block(nn.Module):

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from scipy.ndimage import binary_fill_holes, label
 
 from karyonet.case import FloatArray
 from karyonet.device import DeviceName, Precision, autocast, choose_device
-from karyonet.errors import WeightsError
 from karyonet.geometry.region import BoundingBox, Region
-from karyonet.weights import WeightFile, card_path, load_into
+from karyonet.weights import WeightFile, card_section, load_into
 
 from .crops import CropSettings, crop_boxes, mask_in_image
 from .mask_model import MaskArchitecture, MaskNetwork
@@ -39,19 +37,20 @@ class BoxMasks:
     def __init__(
         self, weight: WeightFile, device: DeviceName = "auto", precision: Precision = "auto", batch_size: int = 64
     ) -> None:
-        try:
-            architecture = MaskArchitecture.model_validate(weight.card.architecture)
-            self.settings = CropSettings.model_validate(weight.card.input)
-        except ValidationError as fault:
-            first = fault.errors(include_url=False)[0]
-            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-            raise WeightsError("K306", path=card_path(weight.path), reason=reason) from fault
+        architecture = card_section(weight, "architecture", MaskArchitecture)
+        self.settings = card_section(weight, "input", CropSettings)
+        self.inputs = architecture.inputs
         model = MaskNetwork(architecture)
         load_into(model, weight)
         self.device, self.precision, self.batch_size = choose_device(device), precision, batch_size
         self.model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
 
-    def __call__(self, optical_density: FloatArray, boxes: Sequence[BoundingBox]) -> list[Region | None]:
+    def __call__(
+        self,
+        optical_density: FloatArray,
+        boxes: Sequence[BoundingBox],
+        directions: Sequence[float | None] | None = None,
+    ) -> list[Region | None]:
         """The chromosomes in boxes of one metaphase.
 
         No threshold of the whole image is used: haze, nuclei or debris that mislead one do not reach the boxes.
@@ -59,17 +58,19 @@ class BoxMasks:
         Args:
             optical_density: float32, shape (height, width); 0 is background.
             boxes: inside the image, one a chromosome, best all of the metaphase: they tell scale and stain.
+            directions: of the long axes, in radians from x towards y, where they are known: they tell apart two
+                chromosomes that cross in one box.
 
         Returns:
             One region a box, inside it; None where the network finds nothing. Crossing chromosomes share the pixels of
             their overlap.
         """
         relative = np.asarray(optical_density / density_in_boxes(optical_density, boxes), dtype=np.float32)
-        crops = crop_boxes(relative, boxes, self.settings)
+        crops = crop_boxes(relative, boxes, self.settings, directions)
         said: list[FloatArray] = []
         with torch.inference_mode(), autocast(self.device, self.precision):
             for start in range(0, len(boxes), self.batch_size):
-                images = torch.from_numpy(crops.images[start : start + self.batch_size]).to(self.device)
+                images = torch.from_numpy(crops.images[start : start + self.batch_size, : self.inputs]).to(self.device)
                 logits = self.model(images.contiguous(memory_format=torch.channels_last))
                 said.extend(torch.sigmoid(logits.float()).cpu().numpy())
         return [

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from scipy import ndimage
 
@@ -94,17 +95,30 @@ class ThresholdSegmenter(MetaphaseStage):
                 weight: WeightFile = find("segmentation", self.options.box_masks)
                 self._box_masks = BoxMasks(weight, self.options.device, self.options.precision)
             found = self._box_masks(metaphase.optical_density, boxes)
-        foreground = metaphase.foreground
-        if foreground is not None:
-            found = [region or region_in_box(foreground, box) for region, box in zip(found, boxes, strict=True)]
-        return [region or _whole(box) for region, box in zip(found, boxes, strict=True)]
+        return with_fallback(found, boxes, metaphase.foreground)
 
 
-def _whole(box: BoundingBox) -> Region:
-    return Region(box, np.ones((box[3] - box[1], box[2] - box[0]), dtype=bool))
+def with_fallback(
+    found: Sequence[Region | None], boxes: Sequence[BoundingBox], foreground: NDArray[np.bool_] | None
+) -> list[Region]:
+    """Regions in boxes: where none was found the foreground in the box, and where there is none either the whole box.
+
+    Args:
+        found: one a box, or None.
+        boxes: in pixels of the image.
+        foreground: bool, shape (height, width), of the image.
+    """
+    regions = []
+    for region, box in zip(found, boxes, strict=True):
+        if region is None and foreground is not None:
+            region = region_in_box(foreground, box)
+        if region is None:
+            region = Region(box, np.ones((box[3] - box[1], box[2] - box[0]), dtype=bool))
+        regions.append(region)
+    return regions
 
 
-def clusters_of(labels: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> tuple[Cluster, ...]:
+def clusters_of(labels: NDArray[np.int32]) -> tuple[Cluster, ...]:
     """Clusters ``k1`` … of a label image, in the order of its labels.
 
     Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,17 +16,18 @@ from torch import Tensor, nn
 from karyonet.case import LABELS
 from karyonet.evaluation.matching import match_boxes
 from karyonet.training.loop import Trainer
-from karyonet.training.metaphase_pack import MetaphasePack, concatenate_metaphases
-from karyonet.training.model_card import write_weights
-from karyonet.training.recipe import Recipe
+from karyonet.training.metaphase_pack import MetaphasePack
+from karyonet.training.model_card import describe_split, recipe_on_card, write_weights
+from karyonet.training.recipe import WeightsRecipe
+from karyonet.training.run import start_from, train_by_recipe, two_parts
 from karyonet.training.strip_pack import LEVELS
-from karyonet.weights import Metric, ModelCard, TrainingData, WeightFile
+from karyonet.weights import Metric, ModelCard, WeightFile
 
 from .detection import peaks, suppressed
 from .detector_model import Detector, DetectorArchitecture
 from .detector_targets import Targets, batched, detection_loss, draw_targets
+from .metaphases import load_metaphases
 
-logger = logging.getLogger(__name__)
 GRID = 32
 """Sides of the input are multiples of this many pixels."""
 
@@ -38,42 +38,44 @@ class DetectorAugmentation(BaseModel):
     Attributes:
         scale: relative, of the size. gain: relative, of the density. gamma: exponent, relative.
         blur: standard deviation in pixels at most. noise: standard deviation, in mean densities, at most.
+        anywhere: share of the crops that lie anywhere in the image, where nuclei and debris are; the others lie about
+            a chromosome.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     scale: float = Field(default=0.25, ge=0, lt=1)
-    gain: float = Field(default=0.2, ge=0, lt=1)
+    gain: float = Field(default=0.3, ge=0, lt=1)
     gamma: float = Field(default=0.2, ge=0, lt=1)
     blur: float = Field(default=0.7, ge=0)
     noise: float = Field(default=0.05, ge=0)
+    anywhere: float = Field(default=0.15, ge=0, le=1)
 
 
-class DetectorRecipe(Recipe):
+class DetectorRecipe(WeightsRecipe):
     """The recipe of a detector.
 
     Attributes:
-        data: metaphase packs (``.npz``).
+        data: metaphase packs (``.npz``) or data set folders of format metaphases.
         architecture: of the network.
-        size: median of the longer sides of a metaphase's boxes, in pixels of the packs; stored in the model card.
+        size: what the median of the longer sides of a metaphase's boxes is brought to, in pixels of the input; stored
+            in the model card.
+        repeats: how often the images of a data set are drawn for every time that those of another are, by its name.
         crop: side of the training crops in pixels.
         augmentation: of the crops.
         validation_images: how many whole images a validation looks at.
         threshold: probability from which a centre counts, in validation.
-        licence, terms: for the model card.
     """
 
-    data: tuple[Path, ...] = ()
     architecture: DetectorArchitecture = DetectorArchitecture()
     size: float = Field(default=48.0, gt=0)
+    repeats: dict[str, int] = Field(default_factory=dict)
     crop: int = Field(default=256, ge=GRID, multiple_of=GRID)
     augmentation: DetectorAugmentation = DetectorAugmentation()
     train_split: str = "train"
     validation_split: str = "validation"
     validation_images: int = Field(default=60, ge=1)
     threshold: float = Field(default=0.35, gt=0, lt=1)
-    licence: str = "Apache-2.0"
-    terms: dict[str, str] = Field(default_factory=dict)
 
 
 class DetectorBatch(NamedTuple):
@@ -89,14 +91,17 @@ class DetectorTask:
     Args:
         recipe: how.
         pack: metaphases of the training and of the validation split.
+        often: int, shape (n,): how often each of its images is drawn, relative to the others; None draws all alike.
     """
 
-    def __init__(self, recipe: DetectorRecipe, pack: MetaphasePack) -> None:
+    def __init__(self, recipe: DetectorRecipe, pack: MetaphasePack, often: NDArray[np.integer] | None = None) -> None:
         self.recipe, self.pack = recipe, pack
         torch.manual_seed(recipe.seed)
         self.model: nn.Module = Detector(recipe.architecture)
-        self.training = pack.of_split(recipe.train_split)
-        held_out = pack.of_split(recipe.validation_split)
+        start_from(self.model, "segmentation", recipe.initial)
+        self.training, held_out = two_parts(pack, recipe.train_split, recipe.validation_split)
+        if often is not None:
+            self.training = np.repeat(self.training, often[self.training])
         chosen = np.linspace(0, len(held_out) - 1, min(recipe.validation_images, len(held_out))).astype(int)
         self.held_out = held_out[chosen]
 
@@ -114,23 +119,32 @@ class DetectorTask:
 
     def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         """Detection F1 at IoU 0.5 on whole images (score), precision, recall, and the share of exact counts."""
-        right = said = true = exact = named = 0
+        right = said = true = exact = named = known = 0
         for index in self.held_out:
-            found = suppressed(peaks(model(whole_image(self.pack.image(index)).to(device)), 0, self.recipe.threshold))
-            rows = self.pack.chromosomes(int(index))
-            pairs = match_boxes(found.boxes, self.pack.boxes[rows], 0.5).pairs
+            rows, scale = self.pack.chromosomes(int(index)), self._scale(int(index))
+            image = whole_image(self.pack.image(index), scale).to(device)
+            found = suppressed(peaks(model(image), 0, self.recipe.threshold))
+            pairs = match_boxes(found.boxes, self.pack.boxes[rows] * scale, 0.5).pairs
             right, said, true = right + len(pairs), said + len(found.boxes), true + len(rows)
             exact += len(found.boxes) == len(rows)
             if len(pairs):
-                named += int((found.names[pairs[:, 0]].argmax(axis=1) == self.pack.labels[rows][pairs[:, 1]]).sum())
+                labels = self.pack.labels[rows][pairs[:, 1]]
+                named += int((found.names[pairs[:, 0]].argmax(axis=1) == labels).sum())
+                known += int((labels >= 0).sum())
         precision, recall = right / max(said, 1), right / max(true, 1)
         return {
             "score": 2 * right / max(said + true, 1),
             "precision": precision,
             "recall": recall,
             "exact_count_share": exact / max(len(self.held_out), 1),
-            "named_right": named / max(right, 1),
+            "named_right": named / max(known, 1),
         }
+
+    def _scale(self, index: int) -> float:
+        """From pixels of the pack to those of the input."""
+        boxes = self.pack.boxes[self.pack.chromosomes(index)]
+        sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+        return self.recipe.size / float(np.median(sides)) if len(sides) else 1.0
 
     def _crop(self, number: int) -> tuple[NDArray[np.float32], Targets]:
         generator = np.random.default_rng((self.recipe.seed, number))
@@ -138,10 +152,12 @@ class DetectorTask:
         index = int(generator.choice(self.training))
         image, rows = self.pack.image(index), self.pack.chromosomes(index)
         boxes, angles = self.pack.boxes[rows].astype(np.float64), self.pack.angles[rows].astype(np.float64)
-        scale = float(np.exp(generator.uniform(-1, 1) * np.log1p(settings.scale)))
-        # The crop's middle is near some chromosome: empty corners teach little.
-        middle = boxes[int(generator.integers(len(boxes)))].reshape(2, 2).mean(axis=0) if len(boxes) else np.zeros(2)
-        middle = middle + generator.uniform(-0.4, 0.4, 2) * side / scale
+        scale = self._scale(index) * float(np.exp(generator.uniform(-1, 1) * np.log1p(settings.scale)))
+        if len(boxes) and generator.random() >= settings.anywhere:
+            middle = boxes[int(generator.integers(len(boxes)))].reshape(2, 2).mean(axis=0)
+            middle = middle + generator.uniform(-0.4, 0.4, 2) * side / scale
+        else:
+            middle = generator.uniform(0, 1, 2) * image.shape[::-1]
         turn = (np.array([[1, 0], [0, 1]]), np.array([[0, -1], [1, 0]]), np.array([[-1, 0], [0, -1]]),
                 np.array([[0, 1], [-1, 0]]))[int(generator.integers(4))]  # fmt: skip
         if generator.random() < 0.5:
@@ -159,10 +175,16 @@ class DetectorTask:
         return _varied(crop / np.float32(LEVELS), settings, generator), targets
 
 
-def whole_image(image: NDArray[np.uint8]) -> Tensor:
-    """An image of a pack as the detector takes it: float32, shape (1, 1, height, width), filled up to the grid."""
-    height, width = image.shape
-    padded = np.pad(image, ((0, -height % GRID), (0, -width % GRID)))
+def whole_image(image: NDArray[np.uint8], scale: float = 1.0) -> Tensor:
+    """An image of a pack as the detector takes it: float32, shape (1, 1, height, width), filled up to the grid.
+
+    Args:
+        image: density relative to the metaphase in 1/64, uint8, shape (height, width).
+        scale: to resize it by.
+    """
+    size = max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1)
+    resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    padded = np.pad(resized, ((0, -size[1] % GRID), (0, -size[0] % GRID)))
     return torch.from_numpy(padded.astype(np.float32) / LEVELS)[None, None]
 
 
@@ -177,15 +199,19 @@ def train_detector(
     Raises:
         DataError: K4xx for data that cannot be used, K406 for the checkpoint of another recipe.
     """
-    run = run or recipe.run or Path("karyonet-run") / recipe.name
-    pack = concatenate_metaphases([MetaphasePack.read(path) for path in data or recipe.data])
-    task = DetectorTask(recipe, pack)
+    run = recipe.folder(run)
+    packs = {path: load_metaphases(path, run / "packs", recipe.processes) for path in data or recipe.data}
+    used = describe_split(packs, recipe.train_split, recipe.terms)
+    often = [np.full(len(pack), recipe.repeats.get(path.stem, 1)) for path, pack in packs.items()]
+    task = DetectorTask(recipe, MetaphasePack.concatenate(list(packs.values())), np.concatenate(often))
+    del packs
     trainer = Trainer(recipe, task, run)
     if not trainer.fit(resume).finished:
         return None
     model = trainer.best_model()
     with torch.inference_mode():
         figures = task.validate(model, trainer.device)
+    sources = ", ".join(data_set.name for data_set in used)
     names = {"score": "detection_f1", "precision": "detection_precision", "recall": "detection_recall"}
     card = ModelCard(
         name=recipe.name,
@@ -194,30 +220,28 @@ def train_detector(
         input={"size": recipe.size},
         classes=LABELS,
         thresholds={"centre": recipe.threshold},
-        training_data=(
-            TrainingData(
-                name="gband_metaphases",
-                terms=recipe.terms.get("gband_metaphases", ""),
-                split=recipe.train_split,
-                examples=len(task.training),
-                cases=len(np.unique(pack.cases[task.training])),
-            ),
-        ),
+        training_data=used,
         metrics={
-            names.get(name, name): Metric(value=value, data=f"gband_metaphases, {len(task.held_out)} validation images")
+            names.get(name, name): Metric(value=value, data=f"{sources}, {len(task.held_out)} validation images")
             for name, value in figures.items()
         },
         licence=recipe.licence,
-        recipe=recipe.model_dump(mode="json", exclude={"run", "data", "device", "threads", "workers"})
-        | {"steps_done": trainer.progression.step, "minutes_spent": round(trainer.progression.minutes, 1)},
+        recipe=recipe_on_card(recipe, trainer.progression),
     )
     return write_weights(model.state_dict(), card, run / "weights")
+
+
+def main(
+    config: Path | None, data: Sequence[Path], run: Path | None, resume: bool = True, initial: str | None = None
+) -> None:
+    """``karyonet train segmentation-detector``; see :func:`karyonet.training.run.train_by_recipe`."""
+    train_by_recipe(train_detector, DetectorRecipe, "segmentation_detector", config, data, run, resume, initial=initial)
 
 
 def _varied(
     crop: NDArray[np.float32], settings: DetectorAugmentation, generator: np.random.Generator
 ) -> NDArray[np.float32]:
-    gain = 1 + settings.gain * generator.uniform(-1, 1)
+    gain = np.exp(generator.uniform(-1, 1) * np.log1p(settings.gain))
     varied = np.asarray(gain * np.power(crop, 1 + settings.gamma * generator.uniform(-1, 1)), dtype=np.float32)
     width = settings.blur * generator.uniform(-1, 1)
     if width > 0.1:

@@ -1,5 +1,6 @@
 """Separation: from clusters to one full mask for every chromosome."""
 
+from .instance_stage import InstanceSeparator
 from .overlapping import separate_overlapping
 from .plausibility import chromosome_probability
 from .search import separate
@@ -8,6 +9,7 @@ from .touching import candidate_cuts, cut, separate_touching
 
 __all__ = [
     "GeometricSeparator",
+    "InstanceSeparator",
     "candidate_cuts",
     "chromosome_probability",
     "cut",

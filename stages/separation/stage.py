@@ -42,19 +42,11 @@ class GeometricSeparator(MetaphaseStage):
             return replace(metaphase, chromosomes=())
         scale = measure_scale([cluster.region for cluster in metaphase.clusters], metaphase.optical_density)
         found = [
-            (region, cluster.id)
+            Chromosome("", region, cluster=cluster.id)
             for cluster in metaphase.clusters
             for region in self.separate(cluster, metaphase.optical_density, scale)
         ]
-        found.sort(key=lambda item: reading_order(item[0], scale.width))
-        chromosomes = tuple(
-            Chromosome(f"c{number}", region, cluster=cluster) for number, (region, cluster) in enumerate(found, start=1)
-        )
-        ids: dict[str, list[str]] = {cluster.id: [] for cluster in metaphase.clusters}
-        for chromosome in chromosomes:
-            ids[str(chromosome.cluster)].append(chromosome.id)
-        clusters = tuple(replace(cluster, chromosomes=tuple(ids[cluster.id])) for cluster in metaphase.clusters)
-        return replace(metaphase, clusters=clusters, chromosomes=chromosomes)
+        return numbered(metaphase, found, scale.width)
 
     def separate(self, cluster: Cluster, optical_density: NDArray[np.float32], scale: Scale) -> list[Region]:
         """The chromosomes of one cluster.
@@ -83,6 +75,22 @@ class GeometricSeparator(MetaphaseStage):
         )
         xmin, ymin, _, _ = region.bbox
         return [Region.from_mask(piece, offset=(xmin - 1, ymin - 1)) for piece in pieces]
+
+
+def numbered(metaphase: Metaphase, found: list[Chromosome], width: float) -> Metaphase:
+    """The metaphase with its chromosomes, ``c1`` … in reading order, also named in their clusters.
+
+    Args:
+        found: with their regions and clusters; their ids are set here.
+        width: of a chromosome in pixels.
+    """
+    ordered = sorted(found, key=lambda chromosome: reading_order(chromosome.region, width))
+    chromosomes = tuple(replace(chromosome, id=f"c{number}") for number, chromosome in enumerate(ordered, start=1))
+    ids: dict[str, list[str]] = {cluster.id: [] for cluster in metaphase.clusters}
+    for chromosome in chromosomes:
+        ids[str(chromosome.cluster)].append(chromosome.id)
+    clusters = tuple(replace(cluster, chromosomes=tuple(ids[cluster.id])) for cluster in metaphase.clusters)
+    return replace(metaphase, clusters=clusters, chromosomes=chromosomes)
 
 
 def reading_order(region: Region, width: float) -> tuple[int, int, int]:

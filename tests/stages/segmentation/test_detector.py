@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karyonet.data.metaphases import AnnotatedChromosome, AnnotatedMetaphase
+from karyonet.errors import DataError
 from karyonet.geometry.region import Region
 from karyonet.stages.segmentation.detection import Boxes, peaks, suppressed
 from karyonet.stages.segmentation.detector_model import STRIDE, Detections, Detector, DetectorArchitecture
 from karyonet.stages.segmentation.detector_targets import batched, boxes_at, detection_loss, directions_of, draw_targets
-from karyonet.stages.segmentation.train_detector import DetectorRecipe, DetectorTask, train_detector
-from karyonet.training.metaphase_pack import MetaphasePack, concatenate_metaphases, long_axis, pack_metaphase
+from karyonet.stages.segmentation.train_detector import DetectorRecipe, DetectorTask, main, train_detector
+from karyonet.training.metaphase_pack import MetaphasePack, long_axis, pack_metaphase
+from karyonet.weights import find
 
 
 def rod(angle: float, length: float = 60, breadth: float = 12) -> np.ndarray:
@@ -124,7 +126,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         packs.append(pack_metaphase(annotated, density, regions, 1.0))
     path = tmp_path_factory.mktemp("packs") / "drawn.npz"
-    concatenate_metaphases(packs).write(path)
+    MetaphasePack.concatenate(packs).write(path)
     return path
 
 
@@ -159,3 +161,37 @@ def test_training_ends_in_weights_with_their_card(pack: Path, tmp_path: Path) ->
     weight = train_detector(recipe(), [pack], tmp_path / "run")
     assert weight is not None and weight.card.thresholds == {"centre": 0.35}
     assert set(weight.card.metrics) >= {"detection_f1", "detection_recall", "exact_count_share"}
+
+
+def test_training_goes_on_from_other_weights_on_a_folder_that_is_packed_once(
+    pack: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    first = train_detector(recipe(), [pack], tmp_path / "first")
+    assert first is not None
+    folder = tmp_path / "lab"
+    (folder / "images").mkdir(parents=True)
+    grey = np.full((160, 160), 230, np.uint8)
+    grey[40:52, 30:80] = grey[90:126, 100:112] = 90
+    cells, chromosomes = "image,case,split\n", "image,label,xmin,ymin,xmax,ymax\n"
+    for name, split in (("a", "train"), ("b", "validation")):
+        cv2.imwrite(str(folder / "images" / f"{name}.png"), grey)
+        cells += f"{name},case {name},{split}\n"
+        chromosomes += f"{name},1,27,37,83,55\n{name},9,97,87,115,129\n"
+    (folder / "cells.csv").write_text(cells)
+    (folder / "chromosomes.csv").write_text(chromosomes)
+    config = tmp_path / "recipe.yaml"
+    config.write_text(recipe(steps=1, validation_steps=1).model_dump_json())
+    for _ in range(2):
+        main(config, [folder], tmp_path / "run", resume=False, initial=str(first.path))
+    assert "anew: nothing" in caplog.text
+    assert caplog.text.count("4 chromosomes, 100.0 %") == 1  # packed once for two runs
+    card = find("segmentation", tmp_path / "run" / "weights" / "drawn.safetensors").card
+    assert card.recipe["initial"] == first.path.name and card.recipe["steps_done"] == 1
+    assert [(data.name, data.examples, data.split) for data in card.training_data] == [("lab", 1, "train")]
+    assert MetaphasePack.read(tmp_path / "run" / "packs" / "lab.npz").splits.tolist() == ["train", "validation"]
+
+
+def test_a_pack_without_a_validation_part_is_refused(pack: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"K405.*elsewhere"):
+        train_detector(recipe(validation_split="elsewhere"), [pack], tmp_path / "run")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karyonet.case import Metaphase
-from karyonet.errors import WeightsError
-from karyonet.geometry.region import BoundingBox, box_iou
+from karyonet.data.metaphases import AnnotatedChromosome, AnnotatedMetaphase
+from karyonet.errors import DataError, WeightsError
+from karyonet.geometry.region import BoundingBox, Region, box_iou
 from karyonet.stage import BoxSegmenter
 from karyonet.stages.segmentation import ThresholdSegmenter
 from karyonet.stages.segmentation.crops import CropSettings, crop_boxes, mask_in_image
 from karyonet.stages.segmentation.mask_model import MaskNetwork, mask_loss
 from karyonet.stages.segmentation.masks import BoxMasks
-from karyonet.stages.segmentation.train import MaskRecipe, draw_scene, load_cutouts, train_masks
-from karyonet.training.cutouts import CutoutPack, lone_chromosomes
+from karyonet.stages.segmentation.scenes import Scenes, draw_scene
+from karyonet.stages.segmentation.train_masks import MaskRecipe, MaskTask, train_masks
+from karyonet.training.lone import lone_chromosomes
+from karyonet.training.metaphase_pack import MetaphasePack, pack_metaphase
 from karyonet.weights import find
 
 SETTINGS = CropSettings()
@@ -29,7 +33,7 @@ def test_a_mask_comes_back_where_its_box_was(x: int, y: int, width: int, height:
     box = (x, y, x + width, y + height)
     image = np.zeros((220, 220), dtype=np.float32)
     image[y + 3 : y + height - 3, x + 3 : x + width - 3] = 1.0
-    crops = crop_boxes(image, [box], SETTINGS, size=60.0)
+    crops = crop_boxes(image, [box], SETTINGS)
     back = mask_in_image((crops.images[0, 0] > 0.5).astype(np.float32), crops.matrices[0], box)
     drawn = image[y : y + height, x : x + width] > 0.5
     assert (back & drawn).sum() / (back | drawn).sum() > 0.75
@@ -110,47 +114,67 @@ def test_loss_falls_with_agreement() -> None:
 
 
 def test_network_keeps_the_size_of_its_input() -> None:
-    assert MaskNetwork()(torch.zeros(2, 3, 96, 64)).shape == (2, 96, 64)
+    assert MaskNetwork()(torch.zeros(2, 5, 96, 64)).shape == (2, 96, 64)
 
 
 @pytest.fixture
-def cutouts(tmp_path: Path) -> Path:
-    masks = [np.ones((length, 8), np.uint8) for length in (20, 26, 32, 40)] * 4
-    count = len(masks)
-    pack = CutoutPack(
-        pixels=np.concatenate([64 * m.ravel() for m in masks]).astype(np.uint8),
-        inside=np.concatenate([m.ravel() for m in masks]),
-        heights=np.array([len(m) for m in masks], np.int32),
-        widths=np.full(count, 8, np.int32),
-        size=np.full(count, 40, np.float32),
-        labels=np.zeros(count, np.int8),
-        cases=np.array(["p"] * count),
-        cells=np.array(["m"] * count),
-        splits=np.array(["train", "validation"] * (count // 2)),
-    )
-    pack.write(tmp_path / "cutouts.npz")
-    return tmp_path / "cutouts.npz"
+def metaphases(tmp_path: Path) -> Path:
+    """Lone rods, lying and standing, in six images."""
+    packs = []
+    for number in range(6):
+        density = np.zeros((160, 220), np.float32)
+        regions, chromosomes = [], []
+        for place, (height, width) in enumerate(((14, 64), (60, 14), (14, 40), (30, 12))):
+            x, y = 20 + 50 * place, 20 + 15 * number
+            width = min(width, 40) if place == 0 else width
+            density[y : y + height, x : x + width] = 1.0
+            regions.append(Region((x, y, x + width, y + height), np.ones((height, width), bool)))
+            chromosomes.append(AnnotatedChromosome("1", (x - 4, y - 4, x + width + 4, y + height + 4)))
+        split = "validation" if number % 3 == 0 else "train"
+        annotated = AnnotatedMetaphase(f"m{number}", "p", Path("m.png"), 220, 160, tuple(chromosomes), split=split)
+        packs.append(pack_metaphase(annotated, density, regions, 1.0, regions))
+    MetaphasePack.concatenate(packs).write(tmp_path / "metaphases.npz")
+    return tmp_path / "metaphases.npz"
 
 
-def test_a_scene_holds_its_chromosome_in_its_box_and_repeats_with_its_seed(cutouts: Path) -> None:
-    pack, recipe = CutoutPack.read(cutouts), MaskRecipe(steps=1)
-    chosen = pack.of_split("train")
-    crop, composed = draw_scene(pack, chosen, recipe, 5)
-    again, _ = draw_scene(pack, chosen, recipe, 5)
-    other, _ = draw_scene(pack, chosen, recipe, 6)
-    assert np.array_equal(crop, again) and not np.array_equal(crop, other)
-    assert crop[1][composed.masks[0]].mean() > 0.9
-    assert crop[0][composed.masks[0]].mean() > 0.7
+@pytest.mark.parametrize("surroundings", [0.0, 1.0])
+def test_a_scene_holds_its_chromosome_in_its_box_and_repeats_with_its_seed(
+    metaphases: Path, surroundings: float
+) -> None:
+    pack, scenes = MetaphasePack.read(metaphases), Scenes(surroundings=surroundings, undirected=0.0)
+    chosen = pack.lone_of_split("train")
+    for seed in range(8):
+        crop, composed = draw_scene(pack, chosen, SETTINGS, scenes, seed)
+        again = draw_scene(pack, chosen, SETTINGS, scenes, seed)
+        other = draw_scene(pack, chosen, SETTINGS, scenes, seed + 100)
+        assert np.array_equal(crop, again.crop) and not np.array_equal(crop, other.crop)
+        own = composed.masks[0]
+        assert crop[1][own].mean() > 0.9 and crop[0][own].mean() > 0.7
+        assert np.hypot(crop[3], crop[4])[crop[1] > 0] == pytest.approx(1.0, abs=1e-5)
+        assert not crop[3:, crop[1] == 0].any()
 
 
-def test_training_writes_weights_that_can_be_used(cutouts: Path, tmp_path: Path) -> None:
+def test_a_direction_is_given_only_where_it_is_known(metaphases: Path) -> None:
+    pack = MetaphasePack.read(metaphases)
+    crop = draw_scene(pack, pack.lone_of_split("train"), SETTINGS, Scenes(undirected=1.0), 3).crop
+    assert not crop[3:].any()
+    boxes = [(10, 10, 40, 60), (30, 30, 70, 50)]
+    images = crop_boxes(np.zeros((100, 100), np.float32), boxes, SETTINGS, [0.0, None]).images
+    assert images[0, 3].max() == 1.0 and not images[1, 3:].any()
+
+
+def test_training_writes_weights_that_can_be_used(metaphases: Path, tmp_path: Path) -> None:
     recipe = MaskRecipe(name="tiny", steps=4, batch_size=4, validation_scenes=4, validation_steps=2, device="cpu",
                         architecture={"channels": (8, 8, 8, 8)}, ema=0.0)  # fmt: skip
-    weight = train_masks(recipe, [cutouts], tmp_path / "run")
+    weight = train_masks(recipe, [metaphases], tmp_path / "run")
     assert weight is not None and 0 <= weight.card.metrics["mask_iou"].value <= 1
     density, boxes, _ = crossing()
-    found = BoxMasks(weight, device="cpu")(density, boxes)
-    assert len(found) == 2 and all(region.area > 0 for region in found)
+    found = BoxMasks(weight, device="cpu")(density, boxes, [0.0, 1.57])
+    assert len(found) == 2
+    pack = MetaphasePack.read(metaphases)
+    crowded = replace(pack, lone=np.zeros_like(pack.lone))
+    with pytest.raises(DataError, match="K405"):
+        MaskTask(recipe, crowded)
 
 
 def test_real_lone_chromosomes_are_found_whole(real_data: Path) -> None:
@@ -170,14 +194,3 @@ def test_real_lone_chromosomes_are_found_whole(real_data: Path) -> None:
         if lone is not None
     ]
     assert len(overlaps) >= 5 and np.mean(np.array(overlaps) > 0.9) > 0.9
-
-
-def test_a_data_folder_is_cut_out_once(real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from karyonet.stages.segmentation import train
-
-    calls = []
-    pack = CutoutPack(*(np.zeros(0, t) for t in ("u1", "u1", "i4", "i4", "f4", "i1", "U1", "U1", "U1")))
-    monkeypatch.setattr(train, "pack_cutouts_dataset", lambda *a: (calls.append(a), pack)[1])
-    for _ in range(2):
-        load_cutouts(tmp_path / "some_data", MaskRecipe(steps=1), tmp_path / "packs")
-    assert len(calls) == 1

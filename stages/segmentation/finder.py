@@ -1,0 +1,200 @@
+"""Weights in use: the chromosomes of a metaphase, each with its box and direction, at any magnification."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from karyonet.case import FloatArray
+from karyonet.device import DeviceName, Precision, autocast, choose_device
+from karyonet.geometry.region import BoundingBox
+from karyonet.weights import WeightFile, card_section, load_into
+
+from .crops import MOST_DENSE
+from .detection import Boxes, peaks, suppressed, together
+from .detector_model import Detector, DetectorArchitecture
+from .masks import density_in_boxes
+from .threshold import first_threshold
+from .tiles import tiles
+
+GRID = 32
+"""Sides of the network's input are multiples of this many pixels."""
+USUAL_SIZE = 84.0
+"""Median of the longer sides of the boxes in ``gband_metaphases``, in pixels: the magnification that is tried first."""
+OTHER_SIZES = (1.6, 1 / 1.6, 2.5, 1 / 2.5)
+"""Tried next, relative to the usual one, where that does not fit."""
+CONSISTENT = 1.35
+"""Factor by which the found size may differ from the assumed one for the network to be trusted with it."""
+CLOSE = 1.1
+"""Factor within which size and density are not measured anew."""
+MOST_LOOKS = 3
+"""At an image, each at the size and density that the one before has found."""
+FEWEST = 8
+"""Fewer chromosomes do not tell a magnification."""
+TILE, MARGIN = 1024, 160
+"""Of the network's input, in pixels: a metaphase at the usual size is one tile."""
+
+
+class FinderSettings(BaseModel):
+    """How an image becomes input; stored in the model card of the weights.
+
+    Attributes:
+        size: what the median of the longer sides of a metaphase's boxes is brought to, in pixels.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: float = Field(default=48.0, gt=0)
+
+
+class Found(NamedTuple):
+    """What was found in an image.
+
+    Attributes:
+        boxes: the chromosomes, the surest first, in pixels of the image.
+        size: median of the longer sides of their boxes in pixels of the image: the magnification.
+        density: optical density of a typical chromosome.
+    """
+
+    boxes: Boxes
+    size: float
+    density: float
+
+
+class _Settled(NamedTuple):
+    """What was found, and whether it is a metaphase of the magnification that was assumed last."""
+
+    found: Found
+    agrees: bool
+
+
+class ChromosomeFinder:
+    """A detector with its weights and the input of its model card.
+
+    Args:
+        weight: a weight file of a detector.
+        device, precision: where and in which number format it runs.
+        threshold: probability from which something is a chromosome; None takes that of the model card.
+
+    Raises:
+        WeightsError: K302, K304, K305 for the file, K306 if its card describes no detector.
+    """
+
+    def __init__(
+        self,
+        weight: WeightFile,
+        device: DeviceName = "auto",
+        precision: Precision = "auto",
+        threshold: float | None = None,
+    ) -> None:
+        model = Detector(card_section(weight, "architecture", DetectorArchitecture))
+        self.settings = card_section(weight, "input", FinderSettings)
+        self.threshold = weight.card.thresholds.get("centre", 0.35) if threshold is None else threshold
+        load_into(model, weight)
+        self.device, self.precision = choose_device(device), precision
+        self.model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
+
+    def __call__(self, optical_density: FloatArray) -> Found:
+        """Find the chromosomes of an image.
+
+        Magnification and stain are not known beforehand: what is found at the usual ones says better ones, at which
+        it is looked for again.
+
+        Args:
+            optical_density: float32, shape (height, width); 0 is background.
+        """
+        density = typical_density(optical_density)
+        usual = self._settled(optical_density, USUAL_SIZE, density)
+        if usual.agrees:
+            return usual.found
+        others = [self._settled(optical_density, USUAL_SIZE * factor, density) for factor in OTHER_SIZES]
+        fitting = [usual.found, *(other.found for other in others if other.agrees)]
+        return max(fitting, key=lambda found: float(found.boxes.scores.sum()))
+
+    def look(self, optical_density: FloatArray, size: float, density: float) -> Boxes:
+        """Find the chromosomes of an image whose magnification and stain are known.
+
+        Args:
+            optical_density: float32, shape (height, width).
+            size: median of the longer sides of its chromosomes' boxes, in pixels.
+            density: optical density of a typical chromosome.
+
+        Returns:
+            The boxes in pixels of the image.
+        """
+        height, width = optical_density.shape
+        scale = self.settings.size / size
+        shape = max(round(height * scale), 1), max(round(width * scale), 1)
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        resized = cv2.resize(optical_density, shape[::-1], interpolation=way)
+        relative = np.clip(np.asarray(resized, dtype=np.float32) / np.float32(density), 0, MOST_DENSE)
+        parts = []
+        for tile in tiles(shape, TILE, MARGIN):
+            said = self._peaks(relative[tile.rows, tile.columns])
+            middles = (said.boxes[:, :2] + said.boxes[:, 2:]) / 2 + (tile.columns.start, tile.rows.start)
+            own = _within(middles[:, 0], tile.core_columns) & _within(middles[:, 1], tile.core_rows)
+            shifted = said.boxes + np.tile(np.array([tile.columns.start, tile.rows.start], np.float32), 2)
+            parts.append(said._replace(boxes=shifted).take(np.flatnonzero(own)))
+        found = suppressed(together(parts))
+        to_image = np.tile(np.array([width / shape[1], height / shape[0]], np.float32), 2)
+        limits = np.array([width, height, width, height], dtype=np.float32)
+        return found._replace(boxes=np.clip(found.boxes * to_image, 0, limits))
+
+    def _settled(self, optical_density: FloatArray, size: float, density: float) -> _Settled:
+        """What is found at a magnification, and again at the one that this says, until they agree."""
+        for look in range(MOST_LOOKS):
+            found = _measured(self.look(optical_density, size, density), size, density, optical_density)
+            apart = max(_apart(found.size, size), _apart(found.density, density))
+            if len(found.boxes.scores) < FEWEST or apart <= CLOSE or look == MOST_LOOKS - 1:
+                break
+            size, density = float(np.clip(found.size, size / CONSISTENT, size * CONSISTENT)), found.density
+        return _Settled(found, len(found.boxes.scores) >= FEWEST and _apart(found.size, size) < CONSISTENT)
+
+    @torch.inference_mode()
+    def _peaks(self, relative: FloatArray) -> Boxes:
+        height, width = relative.shape
+        padded = np.pad(relative, ((0, -height % GRID), (0, -width % GRID)))
+        image = torch.from_numpy(padded)[None, None].to(self.device).contiguous(memory_format=torch.channels_last)
+        with autocast(self.device, self.precision):
+            said = self.model(image)
+        return peaks(said, threshold=self.threshold)
+
+
+def typical_density(optical_density: FloatArray) -> float:
+    """A first guess of the optical density of chromosomes: the median of what is stained, nuclei among it."""
+    stained = optical_density[optical_density > first_threshold(optical_density)]
+    return max(float(np.median(stained)), 1e-3) if stained.size else 1.0
+
+
+def _measured(boxes: Boxes, size: float, density: float, optical_density: FloatArray) -> Found:
+    """With the magnification and the stain that the found boxes say, if they are enough to say it."""
+    if len(boxes.scores) < FEWEST:
+        return Found(boxes, size, density)
+    sides = (boxes.boxes[:, 2:] - boxes.boxes[:, :2]).max(axis=1)
+    return Found(boxes, float(np.median(sides)), float(density_in_boxes(optical_density, whole_boxes(boxes.boxes))))
+
+
+def _apart(one: float, other: float) -> float:
+    """The factor between two sizes, at least 1."""
+    return max(one / other, other / one)
+
+
+def whole_boxes(boxes: NDArray[np.floating]) -> list[BoundingBox]:
+    """Boxes in whole pixels, none of them empty.
+
+    Args:
+        boxes: shape (k, 4), in pixels of the image.
+    """
+    found: list[BoundingBox] = []
+    for xmin, ymin, xmax, ymax in np.rint(boxes).astype(int).tolist():
+        found.append((xmin, ymin, max(xmax, xmin + 1), max(ymax, ymin + 1)))
+    return found
+
+
+def _within(middles: NDArray[np.floating], core: slice) -> NDArray[np.bool_]:
+    return np.asarray((middles >= core.start) & (middles < core.stop))

@@ -1,0 +1,159 @@
+"""The segmentation stage that learned what a chromosome is: each is found by a detector and drawn by a mask network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from karyonet.case import Instance, Metaphase
+from karyonet.device import DeviceName, Precision
+from karyonet.errors import InputError
+from karyonet.geometry.region import BoundingBox, Region
+from karyonet.stage import MetaphaseStage, StageOptions
+from karyonet.weights import WeightFile, find
+
+from .stage import clusters_of, with_fallback
+from .threshold import components, has_contrast
+
+if TYPE_CHECKING:
+    from .finder import ChromosomeFinder
+    from .masks import BoxMasks
+
+
+class InstanceSegmenter(MetaphaseStage):
+    """Finds every chromosome of a metaphase with its whole mask.
+
+    Crossing chromosomes share the pixels of their overlap. Clusters are the connected pieces of what the chromosomes
+    cover, so nuclei and debris are in none. Where nothing is found they stay empty and ``reasons`` says why (K121,
+    K122, K123).
+    """
+
+    summary: ClassVar[str] = "Finds every chromosome whole, by a detector and a mask network"
+    requires: ClassVar[frozenset[str]] = frozenset({"metaphase.optical_density", "metaphase.contrast"})
+    assigns: ClassVar[frozenset[str]] = frozenset(
+        {
+            "metaphase.foreground", "metaphase.instances", "instance.region", "instance.score", "metaphase.clusters",
+            "cluster.region", "metaphase.reasons",
+        }
+    )  # fmt: skip
+
+    class Options(StageOptions):
+        weights: str = Field("detector", description="shipped name or .safetensors file of the detector")
+        box_masks: str = Field("box_masks", description="the same of the mask network")
+        threshold: float | None = Field(
+            None, gt=0, lt=1, description="how sure a chromosome must be; null takes that of the model card"
+        )
+        same: float = Field(0.6, gt=0, le=1, description="masks that overlap more (IoU) are one chromosome")
+        most_chromosomes: int = Field(250, ge=1, description="more than this are no metaphase")
+        device: DeviceName = "auto"
+        precision: Precision = "auto"
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        chosen: InstanceSegmenter.Options = self.options
+        self._weights = find("segmentation", chosen.weights), find("segmentation", chosen.box_masks)
+        self._finder: ChromosomeFinder | None = None
+        self._masks: BoxMasks | None = None
+
+    @property
+    def weights(self) -> tuple[WeightFile, ...]:
+        return self._weights
+
+    @property
+    def device(self) -> str | None:
+        return None if self._finder is None else self._finder.device.type
+
+    def process(self, metaphase: Metaphase) -> Metaphase:
+        options: InstanceSegmenter.Options = self.options
+        density = metaphase.optical_density
+        instances: list[Instance] = []
+        error: InputError | None = None
+        if not has_contrast(density):
+            error = InputError("K121")
+        else:
+            instances = self.find(density)
+            if not instances:
+                error = InputError("K122")
+            elif len(instances) > options.most_chromosomes:
+                error = InputError("K123", reason=f"{len(instances)} objects look like chromosomes")
+        foreground = np.zeros(density.shape, dtype=bool)
+        if error is not None:
+            return replace(metaphase, foreground=foreground, clusters=(), reasons=(*metaphase.reasons, str(error)))
+        for instance in instances:
+            foreground[instance.region.slices] |= instance.region.mask
+        clusters = clusters_of(components(foreground))
+        return replace(metaphase, foreground=foreground, instances=tuple(instances), clusters=clusters)
+
+    def find(self, optical_density: NDArray[np.float32]) -> list[Instance]:
+        """The chromosomes of an image, the surest first.
+
+        Args:
+            optical_density: float32, shape (height, width); 0 is background.
+
+        Raises:
+            WeightsError: K3xx if the weights cannot be used.
+        """
+        from .finder import ChromosomeFinder, whole_boxes  # torch is imported when it is needed
+
+        if self._finder is None:
+            options: InstanceSegmenter.Options = self.options
+            self._finder = ChromosomeFinder(self._weights[0], options.device, options.precision, options.threshold)
+        found = self._finder(optical_density).boxes
+        boxes = whole_boxes(found.boxes)
+        regions = self._box_masks()(optical_density, boxes, found.angles.tolist())
+        pairs = zip(regions, boxes, found.scores.tolist(), strict=True)
+        instances = [Instance(in_box(region, box), score) for region, box, score in pairs if region is not None]
+        return without_repeats(instances, self.options.same)
+
+    def regions_in_boxes(self, metaphase: Metaphase, boxes: Sequence[BoundingBox]) -> list[Region]:
+        """See :class:`karyonet.stage.BoxSegmenter`."""
+        found = self._box_masks()(metaphase.optical_density, boxes)
+        return with_fallback(found, boxes, metaphase.foreground)
+
+    def _box_masks(self) -> BoxMasks:
+        from .masks import BoxMasks
+
+        if self._masks is None:
+            self._masks = BoxMasks(self._weights[1], self.options.device, self.options.precision)
+        return self._masks
+
+
+def in_box(region: Region, box: BoundingBox) -> Region:
+    """The same pixels in a box that holds them: the given one, wider where they leave it."""
+    xmin, ymin, xmax, ymax = region.bbox
+    wide = (min(box[0], xmin), min(box[1], ymin), max(box[2], xmax), max(box[3], ymax))
+    return Region(wide, np.pad(region.mask, ((ymin - wide[1], wide[3] - ymax), (xmin - wide[0], wide[2] - xmax))))
+
+
+def without_repeats(instances: Sequence[Instance], same: float) -> list[Instance]:
+    """Of instances whose masks are nearly the same only the surest.
+
+    Args:
+        instances: the surest first.
+        same: intersection over union of two masks above which they are one chromosome.
+    """
+    kept: list[Instance] = []
+    for instance in instances:
+        if all(mask_iou(instance.region, other.region) <= same for other in kept):
+            kept.append(instance)
+    return kept
+
+
+def mask_iou(first: Region, second: Region) -> float:
+    """Intersection over union of the pixels of two regions of one image."""
+    low = np.maximum(first.bbox[:2], second.bbox[:2])
+    high = np.minimum(first.bbox[2:], second.bbox[2:])
+    if (high <= low).any():
+        return 0.0
+
+    def shared(region: Region) -> NDArray[np.bool_]:
+        (left, top), (right, bottom) = low - region.bbox[:2], high - region.bbox[:2]
+        return region.mask[top:bottom, left:right]
+
+    common = int((shared(first) & shared(second)).sum())
+    return common / max(first.area + second.area - common, 1)
