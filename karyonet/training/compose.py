@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from karyonet.case import FloatArray
 
 Contact = Literal["apart", "touching", "overlapping"]
+CONTACTS: tuple[Contact, ...] = ("apart", "touching", "overlapping")
 MaskArray = NDArray[np.bool_]
 
 

@@ -11,15 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from karyonet.case import FloatArray
 from karyonet.geometry.region import Region
-from karyonet.training.compose import Composition, Contact, Cutout, lay_beside
+from karyonet.training.compose import CONTACTS, Composition, Cutout, lay_beside
 from karyonet.training.compose import Field as Ground
 from karyonet.training.metaphase_pack import MetaphasePack, long_axis
 from karyonet.training.strip_pack import LEVELS
 
 from .crops import MOST_DENSE, CropSettings, draw_boxes, softened
 from .metaphases import PACKED_SIZE
-
-CONTACTS: tuple[Contact, ...] = ("apart", "touching", "overlapping")
 
 
 class Scenes(BaseModel):

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from karyonet.case import LABELS
@@ -24,32 +24,13 @@ from karyonet.training.strip_pack import LEVELS
 from karyonet.weights import Metric, ModelCard, WeightFile
 
 from .detection import peaks, suppressed
+from .detector_crops import MARGIN, DetectorAugmentation, cut_crop, lay_in, varied
 from .detector_model import Detector, DetectorArchitecture
 from .detector_targets import Targets, batched, detection_loss, draw_targets
 from .metaphases import load_metaphases
 
 GRID = 32
 """Sides of the input are multiples of this many pixels."""
-
-
-class DetectorAugmentation(BaseModel):
-    """How much crops are varied.
-
-    Attributes:
-        scale: relative, of the size. gain: relative, of the density. gamma: exponent, relative.
-        blur: standard deviation in pixels at most. noise: standard deviation, in mean densities, at most.
-        anywhere: share of the crops that lie anywhere in the image, where nuclei and debris are; the others lie about
-            a chromosome.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    scale: float = Field(default=0.25, ge=0, lt=1)
-    gain: float = Field(default=0.3, ge=0, lt=1)
-    gamma: float = Field(default=0.2, ge=0, lt=1)
-    blur: float = Field(default=0.7, ge=0)
-    noise: float = Field(default=0.05, ge=0)
-    anywhere: float = Field(default=0.15, ge=0, le=1)
 
 
 class DetectorRecipe(WeightsRecipe):
@@ -100,6 +81,7 @@ class DetectorTask:
         self.model: nn.Module = Detector(recipe.architecture)
         start_from(self.model, "segmentation", recipe.initial)
         self.training, held_out = two_parts(pack, recipe.train_split, recipe.validation_split)
+        self.lone = pack.lone_of_split(recipe.train_split)
         if often is not None:
             self.training = np.repeat(self.training, often[self.training])
         chosen = np.linspace(0, len(held_out) - 1, min(recipe.validation_images, len(held_out))).astype(int)
@@ -150,29 +132,16 @@ class DetectorTask:
         generator = np.random.default_rng((self.recipe.seed, number))
         side, settings = self.recipe.crop, self.recipe.augmentation
         index = int(generator.choice(self.training))
-        image, rows = self.pack.image(index), self.pack.chromosomes(index)
-        boxes, angles = self.pack.boxes[rows].astype(np.float64), self.pack.angles[rows].astype(np.float64)
         scale = self._scale(index) * float(np.exp(generator.uniform(-1, 1) * np.log1p(settings.scale)))
-        if len(boxes) and generator.random() >= settings.anywhere:
-            middle = boxes[int(generator.integers(len(boxes)))].reshape(2, 2).mean(axis=0)
-            middle = middle + generator.uniform(-0.4, 0.4, 2) * side / scale
-        else:
-            middle = generator.uniform(0, 1, 2) * image.shape[::-1]
-        turn = (np.array([[1, 0], [0, 1]]), np.array([[0, -1], [1, 0]]), np.array([[-1, 0], [0, -1]]),
-                np.array([[0, 1], [-1, 0]]))[int(generator.integers(4))]  # fmt: skip
-        if generator.random() < 0.5:
-            turn = turn @ np.array([[-1, 0], [0, 1]])
-        linear = scale * turn
-        matrix = np.concatenate([linear, ((side - 1) / 2 - linear @ middle)[:, None]], axis=1)
-        crop = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR).astype(np.float32)
-        corners = np.stack([boxes[:, :2], boxes[:, 2:]], axis=1) @ linear.T + matrix[:, 2]
-        moved = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
-        turned = np.stack([np.cos(angles), np.sin(angles)], axis=1) @ turn.T
+        crop = cut_crop(self.pack, index, side, scale, settings.anywhere, generator)
+        count = int(generator.integers(settings.laid_in + 1)) if len(self.lone) else 0
+        for row in generator.choice(self.lone, count):
+            own = scale * float(generator.uniform(0.9, 1.1))
+            crop = lay_in(crop, self.pack, int(row), own, settings.hidden, MARGIN * self.recipe.size, generator)
         targets = draw_targets(
-            (side, side), moved, np.arctan2(turned[:, 1], turned[:, 0]) % np.pi, self.pack.elongation[rows],
-            self.pack.labels[rows], self.recipe.architecture.directions,
-        )  # fmt: skip
-        return _varied(crop / np.float32(LEVELS), settings, generator), targets
+            (side, side), crop.boxes, crop.angles, crop.elongation, crop.labels, self.recipe.architecture.directions
+        )
+        return varied(crop.density, settings, generator), targets
 
 
 def whole_image(image: NDArray[np.uint8], scale: float = 1.0) -> Tensor:
@@ -236,15 +205,3 @@ def main(
 ) -> None:
     """``karyonet train segmentation-detector``; see :func:`karyonet.training.run.train_by_recipe`."""
     train_by_recipe(train_detector, DetectorRecipe, "segmentation_detector", config, data, run, resume, initial=initial)
-
-
-def _varied(
-    crop: NDArray[np.float32], settings: DetectorAugmentation, generator: np.random.Generator
-) -> NDArray[np.float32]:
-    gain = np.exp(generator.uniform(-1, 1) * np.log1p(settings.gain))
-    varied = np.asarray(gain * np.power(crop, 1 + settings.gamma * generator.uniform(-1, 1)), dtype=np.float32)
-    width = settings.blur * generator.uniform(-1, 1)
-    if width > 0.1:
-        varied = np.asarray(cv2.GaussianBlur(varied, (0, 0), width), dtype=np.float32)
-    noise = generator.standard_normal(crop.shape, dtype=np.float32) * (settings.noise * generator.random())
-    return np.clip(varied + noise, 0, 4).astype(np.float32)
