@@ -18,8 +18,11 @@ from karyonet.stage import Stage
 DEVIATIONS: tuple[float, ...] = (2.0, 1.5, 1.0, 0.5, 0.0, -0.5, -1.0, -1.5, -2.0)
 """Scales that are tried where none is given: how many standard deviations wider than usual the chromosome is then."""
 UNUSUAL = 0.01
-"""Similarity that an unusual width costs, times the squared deviation. From 0.0025 to 0.015, chromosomes of pki3 were
-named as well with an unknown scale as with the known one; without it and with five times as much, worse."""
+"""Similarity that an unusual width costs, times the squared deviation.
+
+Chosen on 679 validation chromosomes of pki3 (35 cases), looked for among those of other cases
+(``tools/fit_scale_penalty.py``): with penalties of 0, 0.003, 0.01, 0.03 and 0.1 the nearest one had the right name for
+85.9, 88.4, 89.1, 87.3 and 84.2 %; with the scale known, for 96.6 %."""
 
 
 @dataclass(frozen=True)
@@ -155,14 +158,15 @@ def see_crop(
         picture = crop.grey[max(ymin - 6, 0) : ymax + 6, max(xmin - 6, 0) : xmax + 6]
         up = said[0].p_arm_up
         sighting = Sighting(crop.name, strip, picture, up, label, confidence, tried, scales, neighbours)
-        score = _closeness(sighting) - UNUSUAL * deviation**2
+        score = closeness(sighting) - UNUSUAL * deviation**2
         if best is None or score > best[0]:
             best = score, sighting
     assert best is not None  # there is at least one scale
     return best[1]
 
 
-def _closeness(sighting: Sighting) -> float:
+def closeness(sighting: Sighting) -> float:
+    """Mean similarity of the four nearest, by which a scale is judged."""
     return float(np.mean([neighbour.similarity for neighbour in sighting.neighbours[:4]] or [-1.0]))
 
 

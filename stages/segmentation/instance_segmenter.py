@@ -49,6 +49,7 @@ class InstanceSegmenter(MetaphaseStage):
             None, gt=0, lt=1, description="how sure a chromosome must be; null takes that of the model card"
         )
         same: float = Field(0.6, gt=0, le=1, description="masks that overlap more (IoU) are one chromosome")
+        fewest_chromosomes: int = Field(10, ge=0, description="fewer than this are no metaphase")
         most_chromosomes: int = Field(250, ge=1, description="more than this are no metaphase")
         device: DeviceName = "auto"
         precision: Precision = "auto"
@@ -71,16 +72,14 @@ class InstanceSegmenter(MetaphaseStage):
     def process(self, metaphase: Metaphase) -> Metaphase:
         options: InstanceSegmenter.Options = self.options
         density = metaphase.optical_density
-        instances: list[Instance] = []
+        instances = self.find(density) if has_contrast(density) else []
         error: InputError | None = None
         if not has_contrast(density):
             error = InputError("K121")
-        else:
-            instances = self.find(density)
-            if not instances:
-                error = InputError("K122")
-            elif len(instances) > options.most_chromosomes:
-                error = InputError("K123", reason=f"{len(instances)} objects look like chromosomes")
+        elif not instances:
+            error = InputError("K122")
+        elif not options.fewest_chromosomes <= len(instances) <= options.most_chromosomes:
+            error = InputError("K123", reason=f"{len(instances)} objects in it look like chromosomes")
         foreground = np.zeros(density.shape, dtype=bool)
         if error is not None:
             return replace(metaphase, foreground=foreground, clusters=(), reasons=(*metaphase.reasons, str(error)))
