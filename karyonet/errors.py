@@ -27,6 +27,7 @@ MESSAGES: dict[str, str] = {
     "K121": "the image has no contrast (every pixel has the same grey value); take the image again",
     "K122": "no chromosome was found in the image; check focus and contrast, or leave this image out",
     "K123": "the image does not look like a metaphase ({reason}); leave this image out",
+    "K124": "the metaphase cannot be read (quality {score}: {flags}); leave it out or lower stages.quality.least_score",
     "K125": "{path} shows no chromosome ({reason}); give a picture of one chromosome with some background around it",
     "K126": "{path} shows {count} objects of similar size; cut out one chromosome, or erase the others",
     "K127": "{report} has no chromosome {chromosome}; name one of {known}",

@@ -255,9 +255,7 @@ def _pack_masked(image: AnnotatedImage, density: DensityInBoxes, size: float) ->
     boxes = [region.with_margin(margin, (shape[0], shape[1])).bbox for region in regions]
     relative = metaphase.optical_density / density(metaphase.optical_density, boxes)
     chromosomes = tuple(AnnotatedChromosome("", box) for box in boxes)
-    annotated = AnnotatedMetaphase(
-        image.id, image.case, image.path, shape[1], shape[0], chromosomes, split=image.split
-    )
+    annotated = AnnotatedMetaphase(image.id, image.case, image.path, shape[1], shape[0], chromosomes, split=image.split)
     lone = untouched(regions, (shape[0], shape[1]))
     return pack_metaphase(annotated, relative, regions, size / box_size(boxes), lone), len(boxes)
 

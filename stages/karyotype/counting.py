@@ -52,10 +52,10 @@ def read_metaphase(
         doubtful: how many of them are marked for review.
         max_changes: gains and losses that are still believed to be the cell's and not the separation's.
         max_doubtful: share of chromosomes under review that is still accepted.
-        context: reasons why the metaphase holds no chromosomes, from earlier stages.
+        context: reasons of earlier stages why the metaphase carries no karyotype.
     """
     copies = Counter(labels)
-    if not labels:
+    if context or not labels:
         return Reading(metaphase, copies, None, "undetermined", tuple(context) or ("no chromosome was found",))
     found = changes(copies)
     reasons = []

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from pydantic import Field
 
-from karyonet.case import Case, Chromosome, Cluster, Metaphase, Quality
+from karyonet.case import Case, Chromosome, Metaphase
 from karyonet.stage import Stage, StageOptions
 
 from .counting import Reading, read_case, read_metaphase
@@ -17,8 +17,9 @@ from .counting import Reading, read_case, read_metaphase
 class CountAndSex(Stage):
     """Counts the named chromosomes of every metaphase and writes the karyotype of the case.
 
-    A metaphase whose count cannot be trusted (too many gains and losses, too many chromosomes under review) is
-    undetermined and takes no part in the karyotype; if all are, so is the case, with the reasons.
+    A metaphase whose count cannot be trusted (too many gains and losses, too many chromosomes under review), or that an
+    earlier stage gave a reason against, is undetermined and takes no part in the karyotype; if all are, so is the
+    case, with the reasons.
     """
 
     summary = "Counts, sex chromosomes, clones and the ISCN karyotype"
@@ -29,7 +30,6 @@ class CountAndSex(Stage):
             "metaphase.iscn",
             "metaphase.outcome",
             "metaphase.reasons",
-            "metaphase.quality",
             "case.karyotype",
             "case.findings",
         }
@@ -81,24 +81,4 @@ def _with_reading(metaphase: Metaphase, reading: Reading, small: Set[str]) -> Me
         iscn=reading.iscn,
         outcome=reading.outcome,
         reasons=reading.reasons,
-        quality=_quality(metaphase, small),
     )
-
-
-def _quality(metaphase: Metaphase, small: Set[str]) -> Quality:
-    """Share of a full set of 46 that was found in components of its own and needs no review."""
-    clusters: dict[str, Cluster] = {cluster.id: cluster for cluster in metaphase.clusters}
-    counted = [c for c in metaphase.chromosomes if c.id not in small]
-    crowded = [c for c in counted if c.cluster in clusters and clusters[c.cluster].type != "instance"]
-    doubtful = [c for c in counted if c.review]
-    sound = len(counted) - len({c.id for c in crowded} | {c.id for c in doubtful})
-    flags = []
-    if len(counted) != 46:
-        flags.append(f"{len(counted)} chromosomes")
-    if small:
-        flags.append(f"{len(small)} small objects not counted (debris or marker)")
-    if crowded:
-        flags.append(f"{len(crowded)} chromosomes in clusters")
-    if doubtful:
-        flags.append(f"{len(doubtful)} chromosomes need review")
-    return Quality(round(min(1.0, sound / 46), 4), tuple(flags))

@@ -11,6 +11,7 @@ Example::
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,7 @@ from karyonet.geometry.region import Region
 from karyonet.pipeline import Pipeline
 from karyonet.stages.segmentation import ThresholdSegmenter
 from karyonet.stages.segmentation.masks import density_in_boxes
-from karyonet.training.compose import CONTACTS, Composition, Cutout, Field, lay_beside
+from karyonet.training.compose import CONTACTS, Composition, Contact, Cutout, Field, lay_beside
 from karyonet.training.metaphase_pack import MetaphasePack
 from karyonet.training.packing import pack_whole_metaphases
 
@@ -37,7 +38,12 @@ SIZE = 84.0
 SIDE = 900
 DENSITY = 0.25
 """Optical density of a typical chromosome."""
-PAIRS = 16
+BREADTH = 16.0
+"""Width of a chromosome in pixels."""
+GRID = 4
+"""Crossing pairs along each side of an image."""
+MOST_SHARED = 0.4
+"""Of the smaller of two crossing chromosomes; more could not be told apart by a person either."""
 MARGIN = 3
 """Pixels that annotators leave around a chromosome; boxes of the truth are wider by as much."""
 
@@ -63,9 +69,7 @@ def main(
             folder = keep or Path(temporary)
             annotated = [_written(one, folder / f"{kind}{number}.png", generator) for number, one in enumerate(drawn)]
             pairs: list[tuple[float, float]] = []
-            evaluation = evaluate_segmentation(
-                stages, annotated, inspect=lambda seen, to=pairs: to.extend(_pairs(seen))
-            )
+            evaluation = evaluate_segmentation(stages, annotated, inspect=partial(_add_pairs, pairs))
             columns.append({name: f"{metric.value:.3f}" for name, metric in evaluation.metrics.items()})
             if pairs:
                 mean = np.mean(pairs, axis=0)
@@ -90,37 +94,39 @@ def _spread(pack: MetaphasePack, generator: np.random.Generator) -> Composition:
     field.lay(_chromosome(pack, generator), (SIDE / 2, SIDE / 2))
     while len(field.masks) < 46:
         contact = CONTACTS[int(generator.choice(3, p=[0.5, 0.3, 0.2]))]
-        lay_beside(field, _chromosome(pack, generator), contact, generator, 16.0)
-        # One that leaves the image would not be whole.
-        edge = np.concatenate([field.masks[-1][[0, -1]].ravel(), field.masks[-1][:, [0, -1]].ravel()])
-        if edge.any() or not field.masks[-1].any():
-            return _spread(pack, generator)
+        field = _laid(field, _chromosome(pack, generator), contact, generator) or field
     return field.composed()
 
 
 def _crossings(pack: MetaphasePack, generator: np.random.Generator) -> Composition:
     """Pairs that cross, on a grid."""
-    side = SIDE // 4
+    side = SIDE // GRID
     whole = Field((SIDE, SIDE))
-    for number in range(PAIRS):
-        while True:
+    for row, column in np.ndindex(GRID, GRID):
+        pair = None
+        while pair is None or not pair.masks[:2] or not (pair.masks[0] & pair.masks[1]).any():
             island = Field((side, side))
             island.lay(_chromosome(pack, generator), (side / 2, side / 2))
-            lay_beside(island, _chromosome(pack, generator), "overlapping", generator, 16.0)
-            both = island.composed()
-            border = both.masks[:, [0, -1]].any() or both.masks[:, :, [0, -1]].any()
-            if not border and both.masks.all(axis=0).sum() >= 40:
-                break
-        window = (
-            slice(number // 4 * side, (number // 4 + 1) * side),
-            slice(number % 4 * side, (number % 4 + 1) * side),
-        )
-        whole.optical_density[window] = both.optical_density
-        for mask in both.masks:
+            pair = _laid(island, _chromosome(pack, generator), "overlapping", generator)
+        window = slice(row * side, (row + 1) * side), slice(column * side, (column + 1) * side)
+        whole.optical_density[window] = pair.optical_density
+        for mask in pair.masks:
             full = np.zeros((SIDE, SIDE), dtype=bool)
             full[window] = mask
             whole.masks.append(full)
     return whole.composed()
+
+
+def _laid(field: Field, cutout: Cutout, contact: Contact, generator: np.random.Generator) -> Field | None:
+    """The field with one more, None if it would leave the image or lie too much on others, or they on it."""
+    tried = Field((field.covered.shape[0], field.covered.shape[1]))
+    tried.optical_density, tried.covered = field.optical_density.copy(), field.covered.copy()
+    tried.masks = list(field.masks)
+    lay_beside(tried, cutout, contact, generator, BREADTH)
+    mask = tried.masks[-1]
+    shared = [(mask & other).sum() / min(mask.sum(), other.sum()) for other in field.masks] if mask.any() else [1.0]
+    cut = mask[[0, -1]].any() or mask[:, [0, -1]].any() or mask.sum() < cutout.mask.sum()
+    return None if cut or max(shared) > MOST_SHARED else tried
 
 
 def _written(composed: Composition, path: Path, generator: np.random.Generator) -> AnnotatedImage:
@@ -133,22 +139,24 @@ def _written(composed: Composition, path: Path, generator: np.random.Generator) 
     return AnnotatedImage(path.stem, path.stem, path, True, lambda: truth)
 
 
+def _add_pairs(pairs: list[tuple[float, float]], seen: Seen) -> None:
+    pairs.extend(_pairs(seen))
+
+
 def _pairs(seen: Seen) -> list[tuple[float, float]]:
-    """Of every pair that crosses and touches no third: mean IoU of its masks, IoU of its overlap; 0 where one is missed."""
+    """Of every pair that crosses and meets no third: mean IoU of its masks, IoU of its overlap; 0 for one missed."""
     truth, found = list(seen.truth), list(seen.found)
     masks = [region.to_mask((SIDE, SIDE)) for region in truth]
     crossing = np.array([[a is not b and bool((a & b).any()) for b in masks] for a in masks])
     iou = region_iou(found, truth)
     partner = {int(true): int(said) for said, true in match_by_iou(iou).pairs}
     figures = []
-    for first, second in np.argwhere(np.triu(crossing)):
-        if crossing[first].sum() > 1 or crossing[second].sum() > 1:
-            continue
-        ones = [partner.get(int(number)) for number in (first, second)]
-        both = np.mean(
-            [0.0 if one is None else iou[one, number] for one, number in zip(ones, (first, second), strict=True)]
-        )
-        figures.append((float(both), _overlap_iou(found, ones, masks[first] & masks[second])))
+    for pair in np.argwhere(np.triu(crossing)):
+        if crossing[pair].sum() == 2:
+            ones = [partner.get(int(number)) for number in pair]
+            each = [0.0 if one is None else iou[one, true] for one, true in zip(ones, pair, strict=True)]
+            overlap = _overlap_iou(found, ones, masks[pair[0]] & masks[pair[1]])
+            figures.append((float(np.mean(each)), overlap))
     return figures
 
 
