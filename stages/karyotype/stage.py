@@ -41,6 +41,9 @@ class CountAndSex(Stage):
         smallest: float = Field(
             0.26, ge=0, lt=1, description="smaller objects are not counted; area relative to the median chromosome"
         )
+        least_confidence: float = Field(
+            0.01, ge=0, le=1, description="a name less probable than this says that a chromosome was missed"
+        )
 
     def __call__(self, case: Case) -> Case:
         small = {m.id: small_objects(m.chromosomes, self.options.smallest) for m in case.metaphases}
@@ -51,14 +54,28 @@ class CountAndSex(Stage):
 
     def _read(self, metaphase: Metaphase, small: Set[str]) -> Reading:
         named = [c for c in metaphase.chromosomes if c.label is not None and c.id not in small]
+        context = metaphase.reasons or contradictions(named, self.options.least_confidence)
         return read_metaphase(
             metaphase.id,
             [c.label for c in named if c.label is not None],
             sum(c.review for c in named),
             self.options.max_changes,
             self.options.max_doubtful,
-            metaphase.reasons,
+            context,
         )
+
+
+def contradictions(named: Sequence[Chromosome], least_confidence: float) -> tuple[str, ...]:
+    """Chromosomes that bear a name only because one of that name is missing, while they look like another.
+
+    Where one chromosome was missed and another is there once more than it should be, naming all together makes a
+    normal set of them; such a metaphase is evidence neither for the normal karyotype nor against it.
+    """
+    return tuple(
+        f"{c.id} is named {c.label} because one is missing, but looks like another; a chromosome may have been missed"
+        for c in named
+        if c.confidence is not None and c.confidence < least_confidence
+    )
 
 
 def small_objects(chromosomes: Sequence[Chromosome], smallest: float) -> frozenset[str]:

@@ -36,6 +36,8 @@ MOST_LOOKS = 3
 """At an image, each at the size and density that the one before has found."""
 FEWEST = 8
 """Fewer chromosomes do not tell a magnification."""
+CONVINCING = 30
+"""So many chromosomes are a metaphase for which nothing else is tried."""
 TILE, MARGIN = 1024, 160
 """Of the network's input, in pixels: a metaphase at the usual size is one tile."""
 
@@ -109,12 +111,15 @@ class ChromosomeFinder:
             optical_density: float32, shape (height, width); 0 is background.
         """
         density = typical_density(optical_density)
-        usual = self._settled(optical_density, USUAL_SIZE, density)
-        if usual.agrees:
-            return usual.found
-        others = [self._settled(optical_density, USUAL_SIZE * factor, density) for factor in OTHER_SIZES]
-        fitting = [usual.found, *(other.found for other in others if other.agrees)]
-        return max(fitting, key=lambda found: float(found.boxes.scores.sum()))
+        found = self._settled(optical_density, USUAL_SIZE, density)
+        if found.agrees and len(found.found.boxes.scores) >= CONVINCING:
+            return found.found
+        # Ink, dirt or nuclei may be so dark that a first guess takes them for the chromosomes.
+        fainter = typical_density(np.where(optical_density > density / 2, 0, optical_density))
+        tried = [found, self._settled(optical_density, USUAL_SIZE, fainter)]
+        tried += [self._settled(optical_density, USUAL_SIZE * factor, density) for factor in OTHER_SIZES]
+        fitting = [one.found for one in tried if one.agrees] or [found.found]
+        return max(fitting, key=lambda one: float(one.boxes.scores.sum()))
 
     def look(self, optical_density: FloatArray, size: float, density: float) -> Boxes:
         """Find the chromosomes of an image whose magnification and stain are known.

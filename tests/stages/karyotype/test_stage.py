@@ -67,3 +67,15 @@ def test_an_object_too_small_for_a_chromosome_makes_no_trisomy() -> None:
     assert [m.count for m in case.metaphases] == [46, 46]
     assert case.metaphases[0].chromosomes[46].review
     assert str(CountAndSex(smallest=0)(Case("case", metaphases)).karyotype) == "47,XY,+21"
+
+
+def test_a_name_that_its_look_contradicts_is_evidence_for_nothing() -> None:
+    sure = metaphase(1, MALE)
+    sure = replace(sure, chromosomes=tuple(replace(c, confidence=0.99) for c in sure.chromosomes))
+    last = replace(sure.chromosomes[40], confidence=0.002)
+    unsure = replace(sure, id="m2", chromosomes=(*sure.chromosomes[:40], last, *sure.chromosomes[41:]))
+    case = CountAndSex()(Case("case", (sure, unsure)))
+    assert [m.outcome for m in case.metaphases] == ["normal", "undetermined"]
+    assert "c41 is named 21" in case.metaphases[1].reasons[0]
+    trusting = CountAndSex(least_confidence=0.0)(Case("case", (sure, unsure)))
+    assert [m.outcome for m in trusting.metaphases] == ["normal", "normal"]

@@ -146,3 +146,12 @@ def test_real_metaphases(segmenter: InstanceSegmenter, real_data: Path) -> None:
         metaphase = segmenter.process(Case.read(annotated.path).metaphases[0])
         figures.append(agreement(boxes_of(metaphase), np.array([c.bbox for c in annotated.chromosomes], dtype=float)))
     assert np.mean(figures) > 0.93
+
+
+def test_ink_darker_than_any_chromosome_does_not_hide_them(
+    segmenter: InstanceSegmenter, example: Metaphase, found: np.ndarray
+) -> None:
+    inked = np.rint(255 * example.grey).astype(np.uint8)
+    cv2.putText(inked, "A-105080", (5, 25), cv2.FONT_HERSHEY_SIMPLEX, 0.9, 0, 5)
+    inked[-30:, -40:] = 0
+    assert agreement(boxes_of(segmenter.process(seen(inked / np.float32(255)))), found) > 0.85
