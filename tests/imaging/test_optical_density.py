@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -155,17 +154,6 @@ def test_wrong_arrays(wrong: Array) -> None:
         with pytest.raises(ArrayError) as caught:
             call(wrong)
         assert caught.value.code == "K501"
-
-
-def test_time_of_an_ordinary_image() -> None:
-    grey = noisy(field(800, 800) * 10 ** -rods(800, 800))
-    to_optical_density(grey, recognise_contrast(grey))
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        to_optical_density(grey, recognise_contrast(grey))
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.08
 
 
 @pytest.mark.parametrize(
