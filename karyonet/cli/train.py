@@ -75,3 +75,17 @@ def segmentation_detector(
     from karyonet.stages.segmentation import train_detector
 
     train_detector.main(config, data or [], run, resume=not fresh, initial=initial)
+
+
+@app.command("segmentation-rescoring")
+def segmentation_rescoring(
+    config: Config = None,
+    data: Data = None,
+    initial: Initial = None,
+    run: Run = None,
+    fresh: Fresh = False,
+) -> None:
+    """Train the network that judges the candidates of a detector that is finished."""
+    from karyonet.stages.segmentation import train_rescoring
+
+    train_rescoring.main(config, data or [], run, resume=not fresh, initial=initial)

@@ -11,7 +11,7 @@ from scipy.ndimage import binary_dilation
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
 
-from karyonet.geometry.region import BoundingBox, Region, box_iou
+from karyonet.geometry.region import BoundingBox, Region, box_iou, shared_pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,22 +65,6 @@ def match_by_iou(iou: NDArray[np.float64], threshold: float = 0.5) -> MatchResul
 def box_region(bbox: BoundingBox) -> Region:
     """All pixels of a box."""
     return Region(bbox, np.ones((bbox[3] - bbox[1], bbox[2] - bbox[0]), dtype=bool))
-
-
-def shared_pixels(first: Sequence[Region], second: Sequence[Region]) -> NDArray[np.int64]:
-    """How many pixels every region of one set has in common with every region of another: int64, shape (n, m)."""
-    shared = np.zeros((len(first), len(second)), dtype=np.int64)
-    boxes, others = (np.array([region.bbox for region in regions]).reshape(-1, 4) for regions in (first, second))
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    for i, j in np.argwhere((high > low).all(axis=2)):
-        (x, y), (right, bottom) = low[i, j], high[i, j]
-        one, other = (
-            region.mask[y - region.bbox[1] : bottom - region.bbox[1], x - region.bbox[0] : right - region.bbox[0]]
-            for region in (first[i], second[j])
-        )
-        shared[i, j] = np.count_nonzero(one & other)
-    return shared
 
 
 def region_iou(first: Sequence[Region], second: Sequence[Region]) -> NDArray[np.float64]:

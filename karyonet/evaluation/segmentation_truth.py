@@ -39,7 +39,7 @@ class AnnotatedImage:
         case: what a split must not tear apart.
         path: the image file.
         masks: whether the truth is masks; otherwise it is boxes.
-        read_truth: reads the true chromosomes, boxes as :func:`~karyonet.evaluation.matching.box_region`.
+        read_truth: picklable; reads the true chromosomes, boxes as :func:`~karyonet.evaluation.matching.box_region`.
         difficult: hard to read; None where the data set does not say.
         split: as the data set calls it.
     """
@@ -109,17 +109,20 @@ def objects_of_classes(found: ClassRegions, smallest: int = SMALLEST) -> list[Re
 
 
 def _boxed(item: AnnotatedMetaphase, told: bool) -> AnnotatedImage:
-    def read() -> list[Region]:
-        return [box_region(chromosome.bbox) for chromosome in item.chromosomes]
-
+    read = partial(_boxes, item)
     return AnnotatedImage(item.id, item.case, item.path, False, read, item.difficult if told else None, item.split)
 
 
 def _mfish(item: MfishMetaphase) -> AnnotatedImage:
-    def read() -> list[Region]:
-        return objects_of_classes(class_regions(item, smallest=1))
+    return AnnotatedImage(item.id, item.case, item.dapi, True, partial(_class_map, item), None, item.split)
 
-    return AnnotatedImage(item.id, item.case, item.dapi, True, read, None, item.split)
+
+def _boxes(item: AnnotatedMetaphase) -> list[Region]:
+    return [box_region(chromosome.bbox) for chromosome in item.chromosomes]
+
+
+def _class_map(item: MfishMetaphase) -> list[Region]:
+    return objects_of_classes(class_regions(item, smallest=1))
 
 
 def _simulated(directory: Path, split: str | None) -> list[AnnotatedImage]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,3 +100,19 @@ def box_iou(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArra
     union = area_first[:, None] + area_second[None, :] - intersection
     iou: NDArray[np.float64] = np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
     return iou
+
+
+def shared_pixels(first: Sequence[Region], second: Sequence[Region]) -> NDArray[np.int64]:
+    """How many pixels every region of one set has in common with every region of another: int64, shape (n, m)."""
+    shared = np.zeros((len(first), len(second)), dtype=np.int64)
+    boxes, others = (np.array([region.bbox for region in regions]).reshape(-1, 4) for regions in (first, second))
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    for i, j in np.argwhere((high > low).all(axis=2)):
+        (x, y), (right, bottom) = low[i, j], high[i, j]
+        one, other = (
+            region.mask[y - region.bbox[1] : bottom - region.bbox[1], x - region.bbox[0] : right - region.bbox[0]]
+            for region in (first[i], second[j])
+        )
+        shared[i, j] = np.count_nonzero(one & other)
+    return shared

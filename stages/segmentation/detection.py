@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from karyonet.geometry.region import box_iou
+from karyonet.geometry.region import BoundingBox, box_iou
 
 from .detector_model import Detections
 from .detector_targets import boxes_at
@@ -24,12 +24,14 @@ class Boxes(NamedTuple):
         scores: float32, shape (k,), 0–1.
         angles: float32, shape (k,): direction of the long axis, radians in [0, π).
         names: float32, shape (k, classes): probabilities.
+        features: float32, shape (k, channels): of the detector, in the middle of the box.
     """
 
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
     angles: NDArray[np.float32]
     names: NDArray[np.float32]
+    features: NDArray[np.float32]
 
     def take(self, rows: NDArray[np.integer]) -> Boxes:
         """Some of them, in the order given."""
@@ -67,8 +69,9 @@ def peaks(said: Detections, index: int = 0, threshold: float = 0.3, most: int = 
     cells, scores = cells[order], scores[order]
     boxes = boxes_at(said.distances[index : index + 1], cells)
     names = torch.softmax(said.names[index][:, cells[:, 2], cells[:, 3]], dim=0).T
+    features = said.features[index][:, cells[:, 2], cells[:, 3]].T
     angles = cells[:, 1].float() * torch.pi / count
-    return Boxes(*(tensor.float().cpu().numpy() for tensor in (boxes, scores, angles, names)))
+    return Boxes(*(tensor.float().cpu().numpy() for tensor in (boxes, scores, angles, names, features)))
 
 
 def suppressed(found: Boxes, overlap: float = 0.5, crossing: float = 0.9, turn: float = 50.0) -> Boxes:
@@ -89,3 +92,15 @@ def suppressed(found: Boxes, overlap: float = 0.5, crossing: float = 0.9, turn: 
         if not any(overlaps[number, other] > limit[number, other] for other in kept):
             kept.append(number)
     return found.take(np.array(kept, dtype=np.int64))
+
+
+def whole_boxes(boxes: NDArray[np.floating]) -> list[BoundingBox]:
+    """Boxes in whole pixels, none of them empty.
+
+    Args:
+        boxes: shape (k, 4), in pixels of the image.
+    """
+    found: list[BoundingBox] = []
+    for xmin, ymin, xmax, ymax in np.rint(boxes).astype(int).tolist():
+        found.append((xmin, ymin, max(xmax, xmin + 1), max(ymax, ymin + 1)))
+    return found

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .rescoring_model import RescoringArchitecture, RescoringNetwork
+
 STRIDE = 4
 """Pixels of the input that a cell of the detector's maps covers along each axis."""
 
@@ -22,6 +24,7 @@ class DetectorArchitecture(BaseModel):
         channels: of the feature pyramid.
         directions: maps, one for every π / directions of the long axis.
         classes: chromosome types; naming them helps the features.
+        rescoring: of the network that judges candidates beside their neighbours; None leaves the detector's own scores.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -30,6 +33,7 @@ class DetectorArchitecture(BaseModel):
     channels: int = Field(default=96, ge=8)
     directions: int = Field(default=6, ge=1)
     classes: int = Field(default=24, ge=0)
+    rescoring: RescoringArchitecture | None = None
 
 
 class Detections(NamedTuple):
@@ -40,11 +44,13 @@ class Detections(NamedTuple):
         distances: shape (n, directions, 4, height, width): from the middle of the cell to the left, top, right and
             bottom edge of its box, in pixels of the input, positive.
         names: shape (n, classes, height, width): logits.
+        features: shape (n, channels, height, width): what all this is read from.
     """
 
     centres: Tensor
     distances: Tensor
     names: Tensor
+    features: Tensor
 
 
 class Detector(nn.Module):
@@ -69,6 +75,7 @@ class Detector(nn.Module):
         self.centres = nn.Conv2d(a.channels, a.directions, 1)
         self.distances = nn.Conv2d(a.channels, 4 * a.directions, 1)
         self.names = nn.Conv2d(a.channels, a.classes, 1)
+        self.rescoring = None if a.rescoring is None else RescoringNetwork(a.rescoring, a.channels, a.classes)
         # Centres are rare: the focal loss starts from a probability of one in a hundred (Lin et al., ICCV 2017).
         nn.init.constant_(self.centres.bias, -4.6)  # type: ignore[arg-type]
 
@@ -89,7 +96,7 @@ class Detector(nn.Module):
             raw = self.distances(maps).unflatten(1, (self.architecture.directions, 4))
             # Distances are a few cells; the exponential keeps them positive and their errors relative.
             distances = STRIDE * torch.exp(raw.clamp(-4, 4)) * 4
-            return Detections(self.centres(maps), distances, self.names(maps))
+            return Detections(self.centres(maps), distances, self.names(maps), maps)
 
 
 def _convolution(channels: int) -> nn.Sequential:

@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from karyonet.case import FloatArray
 from karyonet.device import DeviceName, Precision, autocast, choose_device
-from karyonet.geometry.region import BoundingBox
 from karyonet.weights import WeightFile, card_section, load_into
 
 from .crops import MOST_DENSE
-from .detection import Boxes, peaks, suppressed, together
+from .detection import Boxes, peaks, suppressed, together, whole_boxes
 from .detector_model import Detector, DetectorArchitecture
 from .masks import density_in_boxes
+from .rescoring_model import Evidence, side_by_side
 from .threshold import first_threshold
 from .tiles import tiles
 
@@ -38,6 +38,8 @@ FEWEST = 8
 """Fewer chromosomes do not tell a magnification."""
 CONVINCING = 30
 """So many chromosomes are a metaphase for which nothing else is tried."""
+SAME_BOX, SAME_CANDIDATE = 0.5, 0.75
+"""Intersection over union from which boxes of one direction are the same, without and with a rescoring network."""
 TILE, MARGIN = 1024, 160
 """Of the network's input, in pixels: a metaphase at the usual size is one tile."""
 
@@ -58,12 +60,14 @@ class Found(NamedTuple):
     """What was found in an image.
 
     Attributes:
-        boxes: the chromosomes, the surest first, in pixels of the image.
+        boxes: the candidates, the surest first, in pixels of the image.
+        sure: how many of them are surer than the detector's threshold.
         size: median of the longer sides of their boxes in pixels of the image: the magnification.
         density: optical density of a typical chromosome.
     """
 
     boxes: Boxes
+    sure: int
     size: float
     density: float
 
@@ -81,7 +85,12 @@ class ChromosomeFinder:
     Args:
         weight: a weight file of a detector.
         device, precision: where and in which number format it runs.
-        threshold: probability from which something is a chromosome; None takes that of the model card.
+        least: how probable a candidate must be; None takes what the model card says.
+
+    Attributes:
+        rescoring: whether the weights hold a rescoring network.
+        threshold: of the detector: how probable chromosomes must be to tell magnification and stain.
+        least: the same of a candidate.
 
     Raises:
         WeightsError: K302, K304, K305 for the file, K306 if its card describes no detector.
@@ -92,12 +101,16 @@ class ChromosomeFinder:
         weight: WeightFile,
         device: DeviceName = "auto",
         precision: Precision = "auto",
-        threshold: float | None = None,
+        least: float | None = None,
     ) -> None:
         model = Detector(card_section(weight, "architecture", DetectorArchitecture))
         self.settings = card_section(weight, "input", FinderSettings)
-        self.threshold = weight.card.thresholds.get("centre", 0.35) if threshold is None else threshold
+        self.threshold = weight.card.thresholds.get("centre", 0.35)
+        self.least = weight.card.thresholds.get("candidate", self.threshold) if least is None else least
         load_into(model, weight)
+        self.rescoring = model.rescoring is not None
+        # Of several candidates the rescoring network chooses.
+        self.same = SAME_CANDIDATE if self.least < self.threshold else SAME_BOX
         self.device, self.precision = choose_device(device), precision
         self.model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
 
@@ -112,14 +125,14 @@ class ChromosomeFinder:
         """
         density = typical_density(optical_density)
         found = self._settled(optical_density, USUAL_SIZE, density)
-        if found.agrees and len(found.found.boxes.scores) >= CONVINCING:
+        if found.agrees and found.found.sure >= CONVINCING:
             return found.found
         # Ink, dirt or nuclei may be so dark that a first guess takes them for the chromosomes.
         fainter = typical_density(np.where(optical_density > density / 2, 0, optical_density))
         tried = [found, self._settled(optical_density, USUAL_SIZE, fainter)]
         tried += [self._settled(optical_density, USUAL_SIZE * factor, density) for factor in OTHER_SIZES]
         fitting = [one.found for one in tried if one.agrees] or [found.found]
-        return max(fitting, key=lambda one: float(one.boxes.scores.sum()))
+        return max(fitting, key=lambda one: float(one.boxes.scores[: one.sure].sum()))
 
     def look(self, optical_density: FloatArray, size: float, density: float) -> Boxes:
         """Find the chromosomes of an image whose magnification and stain are known.
@@ -145,7 +158,7 @@ class ChromosomeFinder:
             own = _within(middles[:, 0], tile.core_columns) & _within(middles[:, 1], tile.core_rows)
             shifted = said.boxes + np.tile(np.array([tile.columns.start, tile.rows.start], np.float32), 2)
             parts.append(said._replace(boxes=shifted).take(np.flatnonzero(own)))
-        found = suppressed(together(parts))
+        found = suppressed(together(parts), self.same)
         to_image = np.tile(np.array([width / shape[1], height / shape[0]], np.float32), 2)
         limits = np.array([width, height, width, height], dtype=np.float32)
         return found._replace(boxes=np.clip(found.boxes * to_image, 0, limits))
@@ -153,12 +166,33 @@ class ChromosomeFinder:
     def _settled(self, optical_density: FloatArray, size: float, density: float) -> _Settled:
         """What is found at a magnification, and again at the one that this says, until they agree."""
         for look in range(MOST_LOOKS):
-            found = _measured(self.look(optical_density, size, density), size, density, optical_density)
+            found = self._measured(self.look(optical_density, size, density), size, density, optical_density)
             apart = max(_apart(found.size, size), _apart(found.density, density))
-            if len(found.boxes.scores) < FEWEST or apart <= CLOSE or look == MOST_LOOKS - 1:
+            if found.sure < FEWEST or apart <= CLOSE or look == MOST_LOOKS - 1:
                 break
             size, density = float(np.clip(found.size, size / CONSISTENT, size * CONSISTENT)), found.density
-        return _Settled(found, len(found.boxes.scores) >= FEWEST and _apart(found.size, size) < CONSISTENT)
+        return _Settled(found, found.sure >= FEWEST and _apart(found.size, size) < CONSISTENT)
+
+    @torch.inference_mode()
+    def rescored(self, evidence: Evidence) -> NDArray[np.float32]:
+        """How probably each of n candidates is a chromosome, float32, shape (n,).
+
+        Args:
+            evidence: of the candidates of one metaphase, at least one, for weights with a rescoring network.
+        """
+        assert self.model.rescoring is not None
+        logits = self.model.rescoring(*(tensor.to(self.device) for tensor in side_by_side([evidence])))
+        probabilities: NDArray[np.float32] = torch.sigmoid(logits[0]).cpu().numpy()
+        return probabilities
+
+    def _measured(self, boxes: Boxes, size: float, density: float, optical_density: FloatArray) -> Found:
+        """With the magnification and the stain that the sure boxes say, if they are enough to say it."""
+        sure = boxes.boxes[boxes.scores >= self.threshold]
+        if len(sure) < FEWEST:
+            return Found(boxes, len(sure), size, density)
+        sides = (sure[:, 2:] - sure[:, :2]).max(axis=1)
+        typical = float(density_in_boxes(optical_density, whole_boxes(sure)))
+        return Found(boxes, len(sure), float(np.median(sides)), typical)
 
     @torch.inference_mode()
     def _peaks(self, relative: FloatArray) -> Boxes:
@@ -167,7 +201,7 @@ class ChromosomeFinder:
         image = torch.from_numpy(padded)[None, None].to(self.device).contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.precision):
             said = self.model(image)
-        return peaks(said, threshold=self.threshold)
+        return peaks(said, threshold=self.least)
 
 
 def typical_density(optical_density: FloatArray) -> float:
@@ -176,29 +210,9 @@ def typical_density(optical_density: FloatArray) -> float:
     return max(float(np.median(stained)), 1e-3) if stained.size else 1.0
 
 
-def _measured(boxes: Boxes, size: float, density: float, optical_density: FloatArray) -> Found:
-    """With the magnification and the stain that the found boxes say, if they are enough to say it."""
-    if len(boxes.scores) < FEWEST:
-        return Found(boxes, size, density)
-    sides = (boxes.boxes[:, 2:] - boxes.boxes[:, :2]).max(axis=1)
-    return Found(boxes, float(np.median(sides)), float(density_in_boxes(optical_density, whole_boxes(boxes.boxes))))
-
-
 def _apart(one: float, other: float) -> float:
     """The factor between two sizes, at least 1."""
     return max(one / other, other / one)
-
-
-def whole_boxes(boxes: NDArray[np.floating]) -> list[BoundingBox]:
-    """Boxes in whole pixels, none of them empty.
-
-    Args:
-        boxes: shape (k, 4), in pixels of the image.
-    """
-    found: list[BoundingBox] = []
-    for xmin, ymin, xmax, ymax in np.rint(boxes).astype(int).tolist():
-        found.append((xmin, ymin, max(xmax, xmin + 1), max(ymax, ymin + 1)))
-    return found
 
 
 def _within(middles: NDArray[np.floating], core: slice) -> NDArray[np.bool_]:

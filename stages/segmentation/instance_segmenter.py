@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from .finder import ChromosomeFinder
     from .masks import BoxMasks
 
+EXPLAINED = 0.2
+"""How much surer an instance must be if all its stain belongs to surer ones."""
+SAME = 0.6
+"""Masks that overlap more (intersection over union) are one chromosome."""
+
 
 class InstanceSegmenter(MetaphaseStage):
     """Finds every chromosome of a metaphase with its whole mask.
@@ -48,10 +53,6 @@ class InstanceSegmenter(MetaphaseStage):
         threshold: float | None = Field(
             None, gt=0, lt=1, description="how sure a chromosome must be; null takes that of the model card"
         )
-        explained: float = Field(
-            0.2, ge=0, description="how much surer it must be if all its stain belongs to surer ones"
-        )
-        same: float = Field(0.6, gt=0, le=1, description="masks that overlap more (IoU) are one chromosome")
         fewest_chromosomes: int = Field(10, ge=0, description="fewer than this are no metaphase")
         most_chromosomes: int = Field(250, ge=1, description="more than this are no metaphase")
         device: DeviceName = "auto"
@@ -100,17 +101,31 @@ class InstanceSegmenter(MetaphaseStage):
         Raises:
             WeightsError: K3xx if the weights cannot be used.
         """
-        from .finder import ChromosomeFinder, whole_boxes  # torch is imported when it is needed
+        from .detection import whole_boxes  # torch is imported when it is needed
+        from .finder import ChromosomeFinder
+        from .rescoring import candidates_in, evidence
 
         if self._finder is None:
-            options: InstanceSegmenter.Options = self.options
-            self._finder = ChromosomeFinder(self._weights[0], options.device, options.precision, options.threshold)
-        found = self._finder(optical_density).boxes
-        boxes = whole_boxes(found.boxes)
-        regions = self._box_masks()(optical_density, boxes, found.angles.tolist())
-        pairs = zip(regions, boxes, found.scores.tolist(), strict=True)
-        instances = [Instance(in_box(region, box), score) for region, box, score in pairs if region is not None]
-        return convincing(instances, self._finder.threshold, self.options.explained, self.options.same)
+            self._finder = ChromosomeFinder(self._weights[0], self.options.device, self.options.precision)
+        finder = self._finder
+        found = finder(optical_density)
+        boxes, drawn = candidates_in(found.boxes, self._box_masks(), optical_density)
+        if not drawn:
+            return []
+        if finder.rescoring:
+            relative = np.asarray(optical_density / np.float32(found.density), dtype=np.float32)
+            boxes = boxes._replace(scores=finder.rescored(evidence(boxes, drawn, relative, found.size)))
+        whole = [in_box(one.region, box) for one, box in zip(drawn, whole_boxes(boxes.boxes), strict=True)]
+        instances = [Instance(whole[number], float(boxes.scores[number])) for number in np.argsort(-boxes.scores)]
+        threshold = self._threshold()
+        if finder.rescoring:
+            return [instance for instance in instances if instance.score >= threshold]
+        return convincing(instances, threshold)
+
+    def _threshold(self) -> float:
+        """How sure a chromosome must be."""
+        chosen, card = self.options.threshold, self._weights[0].card.thresholds
+        return float(chosen if chosen is not None else card.get("chromosome", card.get("centre", 0.35)))
 
     def regions_in_boxes(self, metaphase: Metaphase, boxes: Sequence[BoundingBox]) -> list[Region]:
         """See :class:`karyonet.stage.BoxSegmenter`."""
@@ -132,8 +147,10 @@ def in_box(region: Region, box: BoundingBox) -> Region:
     return Region(wide, np.pad(region.mask, ((ymin - wide[1], wide[3] - ymax), (xmin - wide[0], wide[2] - xmax))))
 
 
-def convincing(instances: Sequence[Instance], threshold: float, explained: float, same: float) -> list[Instance]:
-    """The instances that are chromosomes of their own.
+def convincing(
+    instances: Sequence[Instance], threshold: float, explained: float = EXPLAINED, same: float = SAME
+) -> list[Instance]:
+    """The instances that are chromosomes of their own, for weights without a rescoring network.
 
     What lies mostly on the stain of surer ones is often a part of them, or of two that touch, so it must be surer too:
     by ``explained`` times the share of its pixels that are theirs. Real crossings share little.

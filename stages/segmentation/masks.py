@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +21,18 @@ from .mask_model import MaskArchitecture, MaskNetwork
 _EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
 _LEAST_PIECE = 0.2
 """Pieces of at least this share of the largest one belong to the chromosome: an overlap may part it."""
+
+
+class Drawn(NamedTuple):
+    """The chromosome in a box.
+
+    Attributes:
+        region: its pixels.
+        certainty: 0–1, how sure the network is of them.
+    """
+
+    region: Region
+    certainty: float
 
 
 class BoxMasks:
@@ -65,6 +78,16 @@ class BoxMasks:
             One region a box, inside it; None where the network finds nothing. Crossing chromosomes share the pixels of
             their overlap.
         """
+        found = self.drawn(optical_density, boxes, directions)
+        return [None if one is None else one.region for one in found]
+
+    def drawn(
+        self,
+        optical_density: FloatArray,
+        boxes: Sequence[BoundingBox],
+        directions: Sequence[float | None] | None = None,
+    ) -> list[Drawn | None]:
+        """The same, with how sure the network is of each."""
         relative = np.asarray(optical_density / density_in_boxes(optical_density, boxes), dtype=np.float32)
         crops = crop_boxes(relative, boxes, self.settings, directions)
         said: list[FloatArray] = []
@@ -73,10 +96,13 @@ class BoxMasks:
                 images = torch.from_numpy(crops.images[start : start + self.batch_size, : self.inputs]).to(self.device)
                 logits = self.model(images.contiguous(memory_format=torch.channels_last))
                 said.extend(torch.sigmoid(logits.float()).cpu().numpy())
-        return [
-            _solid(mask_in_image(probability, matrix, box), (box[0], box[1]))
-            for box, probability, matrix in zip(boxes, said, crops.matrices, strict=True)
-        ]
+        found: list[Drawn | None] = []
+        for box, probability, matrix in zip(boxes, said, crops.matrices, strict=True):
+            region = _solid(mask_in_image(probability, matrix, box), (box[0], box[1]))
+            inside = probability[probability > 0.5]
+            certainty = 2 * float(inside.mean()) - 1 if inside.size else 0.0
+            found.append(None if region is None else Drawn(region, certainty))
+        return found
 
 
 def density_in_boxes(optical_density: FloatArray, boxes: Sequence[BoundingBox]) -> np.float32:

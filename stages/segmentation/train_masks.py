@@ -32,6 +32,7 @@ class MaskRecipe(WeightsRecipe):
     Attributes:
         data: metaphase packs (``.npz``) or data set folders of format metaphases.
         architecture, crops, scenes: of the network, its input and the training examples.
+        repeats: how often the chromosomes of a data set are drawn for every time that those of another are, by its name.
         train_split, validation_split: of the packs.
         validation_scenes: how many composed crops a validation looks at.
     """
@@ -39,6 +40,7 @@ class MaskRecipe(WeightsRecipe):
     architecture: MaskArchitecture = MaskArchitecture()
     crops: CropSettings = CropSettings()
     scenes: Scenes = Scenes()
+    repeats: dict[str, int] = Field(default_factory=dict)
     train_split: str = "train"
     validation_split: str = "validation"
     validation_scenes: int = Field(default=512, ge=1)
@@ -57,12 +59,13 @@ class MaskTask:
     Args:
         recipe: how.
         pack: metaphases of the training and of the validation split.
+        often: int, shape (n,): how often the chromosomes of each of its images are drawn; None draws all alike.
 
     Raises:
         DataError: K405 if no chromosome of one of them lies alone.
     """
 
-    def __init__(self, recipe: MaskRecipe, pack: MetaphasePack) -> None:
+    def __init__(self, recipe: MaskRecipe, pack: MetaphasePack, often: NDArray[np.integer] | None = None) -> None:
         self.recipe, self.pack = recipe, pack
         torch.manual_seed(recipe.seed)
         self.model: nn.Module = MaskNetwork(recipe.architecture)
@@ -71,6 +74,8 @@ class MaskTask:
         for split, rows in ((recipe.train_split, self.training), (recipe.validation_split, held_out)):
             if not len(rows):
                 raise DataError("K405", path="the training data", reason=f"no chromosome of split {split} lies alone")
+        if often is not None:
+            self.training = np.repeat(self.training, often[pack.owner[self.training]])
         self._held_out = self._drawn(held_out, range(recipe.validation_scenes), 7)
 
     def batch(self, step: int, device: torch.device) -> MaskBatch:
@@ -121,7 +126,8 @@ def train_masks(
     run = recipe.folder(run)
     packs = {path: load_metaphases(path, run / "packs", recipe.processes) for path in data or recipe.data}
     used = describe_split(packs, recipe.train_split, recipe.terms)
-    task = MaskTask(recipe, MetaphasePack.concatenate(list(packs.values())))
+    often = [np.full(len(pack), recipe.repeats.get(path.stem, 1)) for path, pack in packs.items()]
+    task = MaskTask(recipe, MetaphasePack.concatenate(list(packs.values())), np.concatenate(often))
     del packs
     trainer = Trainer(recipe, task, run)
     if not trainer.fit(resume).finished:

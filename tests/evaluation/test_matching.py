@@ -14,9 +14,8 @@ from karyonet.evaluation.matching import (
     match_boxes,
     match_by_iou,
     region_iou,
-    shared_pixels,
 )
-from karyonet.geometry.region import Region, box_iou
+from karyonet.geometry.region import Region, box_iou, shared_pixels
 
 box = st.tuples(st.integers(0, 20), st.integers(0, 20), st.integers(1, 12), st.integers(1, 12)).map(
     lambda v: (v[0], v[1], v[0] + v[2], v[1] + v[3])

@@ -10,11 +10,13 @@ from karyonet.stages.classification.train import ClassificationRecipe
 from karyonet.stages.classification.train_context import ContextRecipe
 from karyonet.stages.segmentation.train_detector import DetectorRecipe
 from karyonet.stages.segmentation.train_masks import MaskRecipe
+from karyonet.stages.segmentation.train_rescoring import RescoringRecipe
 from karyonet.training.recipe import Recipe, read_recipe
 
 SHIPPED = sorted(Path(entry.name).stem for entry in files("karyonet.configs.train").iterdir() if ".yaml" in entry.name)
 OTHER_KINDS: dict[str, type[Recipe]] = {
-    "classification_context": ContextRecipe, "segmentation_masks": MaskRecipe, "segmentation_detector": DetectorRecipe
+    "classification_context": ContextRecipe, "segmentation_masks": MaskRecipe,
+    "segmentation_detector": DetectorRecipe, "segmentation_rescoring": RescoringRecipe,
 }  # fmt: skip
 """Recipes that are not those of a classifier."""
 

@@ -54,7 +54,7 @@ def perfect(targets: object = CROSSING) -> Detections:
     for (_, d, r, c), (xmin, ymin, xmax, ymax) in zip(CROSSING.cells.tolist(), CROSSING.boxes.tolist(), strict=True):
         x, y = (c + 0.5) * STRIDE, (r + 0.5) * STRIDE
         distances[0, d, :, r, c] = torch.tensor([x - xmin, y - ymin, xmax - x, ymax - y])
-    return Detections(centres, distances, torch.zeros(1, 24, 32, 32))
+    return Detections(centres, distances, torch.zeros(1, 24, 32, 32), torch.zeros(1, 16, 32, 32))
 
 
 def test_crossing_chromosomes_with_one_middle_stay_two() -> None:
@@ -82,7 +82,12 @@ def test_middles_outside_and_empty_images_are_no_targets() -> None:
         assert targets.centres.max() == 0 and len(targets.cells) == 0 and (targets.names == -100).all()
     both = batched([outside, draw_targets((64, 64), BOXES / 2, np.zeros(2), np.ones(2), np.zeros(2, int), 6)])
     assert set(both.cells[:, 0].tolist()) == {1}
-    said = Detections(torch.full((2, 6, 16, 16), -5.0), torch.ones(2, 6, 4, 16, 16), torch.zeros(2, 24, 16, 16))
+    said = Detections(
+        torch.full((2, 6, 16, 16), -5.0),
+        torch.ones(2, 6, 4, 16, 16),
+        torch.zeros(2, 24, 16, 16),
+        torch.zeros(2, 16, 16, 16),
+    )
     assert torch.isfinite(detection_loss(said, both)) and torch.isfinite(detection_loss(said, batched([empty, empty])))
 
 
@@ -94,7 +99,7 @@ def test_boxes_are_measured_from_the_middle_of_their_cell() -> None:
 def test_repeats_are_suppressed_unless_they_cross() -> None:
     boxes = np.array([[0, 0, 40, 40], [1, 1, 41, 41], [2, 0, 42, 42], [60, 60, 90, 90]], np.float32)
     found = Boxes(boxes, np.array([0.9, 0.8, 0.7, 0.6], np.float32), np.deg2rad([10, 20, 100, 0]).astype(np.float32),
-                  np.zeros((4, 24), np.float32))  # fmt: skip
+                  np.zeros((4, 24), np.float32), np.zeros((4, 16), np.float32))  # fmt: skip
     assert suppressed(found).boxes[:, 0].tolist() == [0, 2, 60]
     nothing = Boxes(*(array[:0] for array in found))
     assert len(suppressed(nothing).scores) == 0
@@ -107,8 +112,7 @@ def test_the_network_gives_a_cell_every_four_pixels() -> None:
     assert torch.sigmoid(said.centres).max() < 0.2
 
 
-@pytest.fixture(scope="module")
-def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def rods_pack(path: Path) -> Path:
     """Two rods an image, one lying and one standing, at random places."""
     generator = np.random.default_rng(0)
     packs = []
@@ -125,9 +129,13 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f"m{number}", f"p{number}", Path("m.png"), 160, 160, tuple(chromosomes), split=split
         )
         packs.append(pack_metaphase(annotated, density, regions, 1.0))
-    path = tmp_path_factory.mktemp("packs") / "drawn.npz"
     MetaphasePack.concatenate(packs).write(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return rods_pack(tmp_path_factory.mktemp("packs") / "drawn.npz")
 
 
 def recipe(**changes: object) -> DetectorRecipe:

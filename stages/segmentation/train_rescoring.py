@@ -1,0 +1,370 @@
+"""Trains the rescoring network of a detector on the candidates that the finished detector finds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from rich.progress import track
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from karyonet.case import FloatArray
+from karyonet.geometry.region import box_iou
+from karyonet.training.lone import box_size
+from karyonet.training.loop import Trainer
+from karyonet.training.metaphase_pack import MetaphasePack
+from karyonet.training.model_card import recipe_on_card, write_weights
+from karyonet.training.recipe import Recipe
+from karyonet.training.run import train_by_recipe, two_parts
+from karyonet.training.strip_pack import LEVELS
+from karyonet.weights import Metric, WeightFile, card_section, find, load_matching
+
+from .detector_model import Detector, DetectorArchitecture
+from .finder import ChromosomeFinder
+from .masks import BoxMasks
+from .metaphases import load_metaphases
+from .rescoring import candidates_in, evidence
+from .rescoring_model import RELATIONS, Evidence, RescoringArchitecture, RescoringNetwork, side_by_side
+
+RIGHT = 0.5
+"""Intersection over union from which a candidate may be a chromosome."""
+THRESHOLDS = np.arange(0.2, 0.81, 0.02)
+"""Of which the best on the validation split becomes that of the model card."""
+
+
+class RescoringRecipe(Recipe):
+    """The recipe of a rescoring network.
+
+    Attributes:
+        data: metaphase packs (``.npz``) or data set folders, as for the detector.
+        initial: the detector whose candidates are judged; it stays as it is. masks: the mask network behind it.
+        rescoring: what to build.
+        candidate: how probable the detector must find something for it to be judged.
+        passes: how often each training image is looked at, turned another way. size_error, stain_error: standard
+            deviations, relative, of the magnification and the stain that are assumed in these looks.
+        noise: standard deviation, relative, of the features in training.
+        processes: how many images are looked at at a time.
+    """
+
+    initial: str = "detector"
+    masks: str = "box_masks"
+    rescoring: RescoringArchitecture = RescoringArchitecture()
+    candidate: float = Field(default=0.05, gt=0, lt=1)
+    passes: int = Field(default=1, ge=1)
+    size_error: float = Field(default=0.05, ge=0)
+    stain_error: float = Field(default=0.07, ge=0)
+    noise: float = Field(default=0.5, ge=0)
+    train_split: str = "train"
+    validation_split: str = "validation"
+    processes: int = Field(default=1, ge=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """The candidates of a metaphase and which of them are right.
+
+    Attributes:
+        evidence: of n candidates.
+        right: bool, shape (n,): the best candidate of each chromosome.
+        chromosomes: how many are annotated, found or not.
+    """
+
+    evidence: Evidence
+    right: NDArray[np.bool_]
+    chromosomes: int
+
+    @classmethod
+    def of(
+        cls,
+        finder: ChromosomeFinder,
+        masks: BoxMasks,
+        density: FloatArray,
+        boxes: NDArray[np.floating],
+        size: float,
+        stain: float = 1.0,
+    ) -> Self:
+        """Find the candidates of an annotated metaphase and compare them with the annotation.
+
+        Args:
+            finder, masks: of the stage.
+            density: float32, shape (height, width), 1.0 is the mean density of its chromosomes.
+            boxes: shape (m, 4), annotated, in pixels.
+            size: the median of their longer sides that is assumed. stain: the mean density that is assumed.
+        """
+        found, drawn = candidates_in(finder.look(density, size, stain), masks, density)
+        overlap = box_iou(found.boxes, boxes)
+        good = overlap >= RIGHT
+        # As many pairs as possible, of them the nearest and surest.
+        rows, columns = linear_sum_assignment(np.where(good, 10 + overlap + found.scores[:, None], 0), maximize=True)
+        right = np.zeros(len(found.scores), dtype=bool)
+        right[rows[good[rows, columns]]] = True
+        return cls(evidence(found, drawn, density, size), right, len(boxes))
+
+
+class RescoringBatch(NamedTuple):
+    """Metaphases side by side, filled up to the one with most candidates.
+
+    Attributes:
+        evidence: what the network takes.
+        right: float32, shape (b, n). there: float32, shape (b, n), 0 where no candidate is.
+    """
+
+    evidence: tuple[Tensor, ...]
+    right: Tensor
+    there: Tensor
+
+
+class RescoringTask:
+    """What the training loop needs.
+
+    Args:
+        recipe: how.
+        training, validation: metaphases with candidates.
+        channels, classes: of the detector.
+    """
+
+    def __init__(
+        self,
+        recipe: RescoringRecipe,
+        training: Sequence[Judged],
+        validation: Sequence[Judged],
+        channels: int,
+        classes: int,
+    ) -> None:
+        self.recipe, self.training, self.validation = recipe, training, validation
+        torch.manual_seed(recipe.seed)
+        self.model: nn.Module = RescoringNetwork(recipe.rescoring, channels, classes)
+        features = np.concatenate([one.evidence.features for one in training[:200]])
+        self._deviation = recipe.noise * float(features.std())
+
+    def batch(self, step: int, device: torch.device) -> RescoringBatch:
+        """Metaphases, the features of their candidates varied."""
+        generator = np.random.default_rng((self.recipe.seed, step))
+        chosen = [self.training[int(i)] for i in generator.integers(len(self.training), size=self.recipe.batch_size)]
+        batch = collate(chosen, device)
+        noise = torch.from_numpy(generator.standard_normal(batch.evidence[2].shape, dtype=np.float32)).to(device)
+        measures, names, features, relations, near = batch.evidence
+        return batch._replace(evidence=(measures, names, features + self._deviation * noise, relations, near))
+
+    def loss(self, model: nn.Module, batch: RescoringBatch) -> Tensor:
+        """Cross entropy over the candidates."""
+        logits = model(*batch.evidence).float()
+        each = F.binary_cross_entropy_with_logits(logits, batch.right, reduction="none")
+        return (each * batch.there).sum() / batch.there.sum().clamp(min=1)
+
+    def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
+        """F1 (score), precision, recall and share of exact counts at the best threshold, and that threshold."""
+        scores = [self._scores(model, one, device) for one in self.validation]
+        true = sum(one.chromosomes for one in self.validation)
+        best: dict[str, float] = {"score": -1.0}
+        for threshold in THRESHOLDS:
+            kept = [said >= threshold for said in scores]
+            right = sum(int((k & one.right).sum()) for k, one in zip(kept, self.validation, strict=True))
+            said = sum(int(k.sum()) for k in kept)
+            score = 2 * right / max(said + true, 1)
+            if score > best["score"]:
+                exact = [int(k.sum()) == one.chromosomes for k, one in zip(kept, self.validation, strict=True)]
+                best = {
+                    "score": score,
+                    "precision": right / max(said, 1),
+                    "recall": right / max(true, 1),
+                    "exact_count_share": float(np.mean(exact)),
+                    "threshold": round(float(threshold), 2),
+                }
+        return best
+
+    @staticmethod
+    def _scores(model: nn.Module, one: Judged, device: torch.device) -> NDArray[np.float32]:
+        if not len(one.right):
+            return np.zeros(0, dtype=np.float32)
+        scores: NDArray[np.float32] = torch.sigmoid(model(*collate([one], device).evidence).float())[0].cpu().numpy()
+        return scores
+
+
+def collate(metaphases: Sequence[Judged], device: torch.device) -> RescoringBatch:
+    """Metaphases side by side."""
+    told = tuple(tensor.to(device) for tensor in side_by_side([one.evidence for one in metaphases]))
+    right, there = torch.zeros(told[0].shape[:2]), torch.zeros(told[0].shape[:2])
+    for number, one in enumerate(metaphases):
+        right[number, : len(one.right)] = torch.from_numpy(one.right.astype(np.float32))
+        there[number, : len(one.right)] = 1
+    return RescoringBatch(told, right.to(device), there.to(device))
+
+
+def judge(
+    recipe: RescoringRecipe, pack: MetaphasePack, rows: NDArray[np.int64], detector: WeightFile, varied: bool
+) -> list[Judged]:
+    """The candidates of metaphases of a pack.
+
+    Args:
+        recipe: how.
+        pack, rows: the metaphases.
+        detector: its weights.
+        varied: whether each is looked at ``passes`` times, turned, at a magnification and stain a little wrong.
+    """
+    finder = ChromosomeFinder(detector, recipe.device, recipe.precision, least=recipe.candidate)
+    masks = BoxMasks(find("segmentation", recipe.masks), recipe.device, recipe.precision)
+    passes = recipe.passes if varied else 1
+    looks = [(int(row), number) for number in range(passes) for row in rows]
+    work = partial(_look, recipe, pack, finder, masks, varied)
+    with ThreadPoolExecutor(recipe.processes) as pool:
+        return list(track(pool.map(work, looks), "looking for candidates", total=len(looks)))
+
+
+def _look(
+    recipe: RescoringRecipe,
+    pack: MetaphasePack,
+    finder: ChromosomeFinder,
+    masks: BoxMasks,
+    varied: bool,
+    look: tuple[int, int],
+) -> Judged:
+    row, _ = look
+    density = pack.image(row).astype(np.float32) / np.float32(LEVELS)
+    boxes = pack.boxes[pack.chromosomes(row)].astype(np.float64)
+    size, stain = box_size(boxes.tolist()), 1.0
+    if varied:
+        generator = np.random.default_rng((recipe.seed, *look))
+        density, boxes = turned(density, boxes, int(generator.integers(4)), bool(generator.random() < 0.5))
+        size *= float(np.exp(generator.normal(0, recipe.size_error)))
+        stain *= float(np.exp(generator.normal(0, recipe.stain_error)))
+    return Judged.of(finder, masks, density, boxes, size, stain)
+
+
+def turned(
+    density: FloatArray, boxes: NDArray[np.float64], quarters: int, mirrored: bool
+) -> tuple[FloatArray, NDArray[np.float64]]:
+    """An image and its boxes, turned anticlockwise by quarters and perhaps mirrored before."""
+    if mirrored:
+        width = density.shape[1]
+        density, boxes = (
+            density[:, ::-1],
+            np.column_stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]]),
+        )
+    for _ in range(quarters):
+        width = density.shape[1]
+        density, boxes = (
+            np.rot90(density),
+            np.column_stack([boxes[:, 1], width - boxes[:, 2], boxes[:, 3], width - boxes[:, 0]]),
+        )
+    return np.ascontiguousarray(density), boxes
+
+
+def keep(metaphases: Sequence[Judged], path: Path) -> None:
+    """Write candidates to an ``.npz`` file: finding them takes longer than the training."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = list(zip(*(one.evidence for one in metaphases), strict=True))
+    np.savez(
+        path,
+        counts=np.array([len(one.right) for one in metaphases]),
+        chromosomes=np.array([one.chromosomes for one in metaphases]),
+        right=np.concatenate([one.right for one in metaphases]),
+        measures=np.concatenate(columns[0]),
+        names=np.concatenate(columns[1]).astype(np.float16),
+        features=np.concatenate(columns[2]).astype(np.float16),
+        relations=np.concatenate([array.reshape(-1, RELATIONS) for array in columns[3]]).astype(np.float16),
+        near=np.concatenate([array.ravel() for array in columns[4]]),
+    )
+
+
+def kept(path: Path) -> list[Judged]:
+    """Read what :func:`keep` wrote."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    counts = arrays["counts"]
+    single, square = np.cumsum(counts)[:-1], np.cumsum(counts**2)[:-1]
+    parts = {
+        name: np.split(arrays[name], square if name in ("relations", "near") else single)
+        for name in ("measures", "names", "features", "relations", "near", "right")
+    }
+    found = []
+    for number, count in enumerate(counts.tolist()):
+        told = Evidence(
+            parts["measures"][number],
+            parts["names"][number].astype(np.float32),
+            parts["features"][number].astype(np.float32),
+            parts["relations"][number].reshape(count, count, RELATIONS).astype(np.float32),
+            parts["near"][number].reshape(count, count),
+        )
+        found.append(Judged(told, parts["right"][number], int(arrays["chromosomes"][number])))
+    return found
+
+
+def train_rescoring(
+    recipe: RescoringRecipe, data: Sequence[Path] = (), run: Path | None = None, resume: bool = True
+) -> WeightFile | None:
+    """Train the rescoring network and write the detector with it to ``<run>/weights``.
+
+    Returns:
+        The weight file, or None if the run was asked to stop before its end.
+
+    Raises:
+        DataError: K4xx for data that cannot be used. WeightsError: K3xx for the detector or the mask network.
+    """
+    run = recipe.folder(run)
+    weight = find("segmentation", recipe.initial)
+    alone = card_section(weight, "architecture", DetectorArchitecture).model_copy(update={"rescoring": None})
+    judged = _candidates(recipe, [Path(path) for path in data or recipe.data], run, weight)
+    task = RescoringTask(recipe, *judged, alone.channels, alone.classes)
+    trainer = Trainer(recipe, task, run)
+    if not trainer.fit(resume).finished:
+        return None
+    network = trainer.best_model()
+    with torch.inference_mode():
+        figures = task.validate(network, trainer.device)
+    whole = Detector(alone.model_copy(update={"rescoring": recipe.rescoring}))
+    load_matching(whole, weight)
+    assert whole.rescoring is not None
+    whole.rescoring.load_state_dict(network.state_dict())
+    source = f"{len(judged[1])} validation images, rescored"
+    names = {"score": "f1", "precision": "precision", "recall": "recall", "exact_count_share": "exact_count_share"}
+    metrics = {f"rescored_{new}": Metric(value=figures[name], data=source) for name, new in names.items()}
+    card = weight.card
+    described = card.model_copy(
+        update={
+            "name": recipe.name,
+            "architecture": whole.architecture.model_dump(mode="json"),
+            "thresholds": card.thresholds | {"candidate": recipe.candidate, "chromosome": figures["threshold"]},
+            "metrics": card.metrics | metrics,
+            "recipe": card.recipe | {"rescoring": recipe_on_card(recipe, trainer.progression)},
+        }
+    )
+    return write_weights(whole.state_dict(), described, run / "weights")
+
+
+def _candidates(
+    recipe: RescoringRecipe, paths: Sequence[Path], run: Path, weight: WeightFile
+) -> tuple[list[Judged], list[Judged]]:
+    """Of the training and of the validation split; found once and kept in the run's folder."""
+    looks = recipe.model_dump(include={"seed", "candidate", "passes", "size_error", "stain_error", "train_split"})
+    networks = weight.card.sha256, find("segmentation", recipe.masks).card.sha256
+    key = hashlib.sha256(repr((looks, networks, [path.stem for path in paths])).encode()).hexdigest()[:12]
+    files = [run / "candidates" / f"{split}-{key}.npz" for split in ("training", "validation")]
+    if not all(file.is_file() for file in files):
+        packs = [load_metaphases(path, run / "packs", recipe.processes) for path in paths]
+        pack = MetaphasePack.concatenate(packs)
+        parts = two_parts(pack, recipe.train_split, recipe.validation_split)
+        for file, rows, varied in zip(files, parts, (True, False), strict=True):
+            if not file.is_file():
+                keep(judge(recipe, pack, rows, weight, varied), file)
+    return kept(files[0]), kept(files[1])
+
+
+def main(
+    config: Path | None, data: Sequence[Path], run: Path | None, resume: bool = True, initial: str | None = None
+) -> None:
+    """``karyonet train segmentation-rescoring``; see :func:`karyonet.training.run.train_by_recipe`."""
+    train_by_recipe(
+        train_rescoring, RescoringRecipe, "segmentation_rescoring", config, data, run, resume, initial=initial
+    )
