@@ -18,7 +18,7 @@ from .crops import MOST_DENSE
 from .detection import Boxes, peaks, suppressed, together, whole_boxes
 from .detector_model import Detector, DetectorArchitecture
 from .masks import density_in_boxes
-from .rescoring_model import Evidence, side_by_side
+from .rescoring_model import Evidence, tensors
 from .threshold import first_threshold
 from .tiles import tiles
 
@@ -181,8 +181,8 @@ class ChromosomeFinder:
             evidence: of the candidates of one metaphase, at least one, for weights with a rescoring network.
         """
         assert self.model.rescoring is not None
-        logits = self.model.rescoring(*(tensor.to(self.device) for tensor in side_by_side([evidence])))
-        probabilities: NDArray[np.float32] = torch.sigmoid(logits[0]).cpu().numpy()
+        logits = self.model.rescoring(*tensors(evidence, self.device))
+        probabilities: NDArray[np.float32] = torch.sigmoid(logits).cpu().numpy()
         return probabilities
 
     def _measured(self, boxes: Boxes, size: float, density: float, optical_density: FloatArray) -> Found:

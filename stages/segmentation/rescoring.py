@@ -11,7 +11,7 @@ from karyonet.geometry.region import box_iou, shared_pixels
 
 from .detection import Boxes, whole_boxes
 from .masks import BoxMasks, Drawn
-from .rescoring_model import MEASURES, RELATIONS, Evidence
+from .rescoring_model import MEASURES, Evidence
 
 NEAR = 1.5
 """Candidates whose middles are further apart, in median longer sides of the boxes, do not meet."""
@@ -63,28 +63,27 @@ def evidence(boxes: Boxes, drawn: Sequence[Drawn], relative_density: FloatArray,
             [float(values.std()) if values.size else 0.0 for values in inner],
         ]
     ).reshape(count, MEASURES)  # fmt: skip
-    apart = np.abs((boxes.angles[:, None] - boxes.angles[None] + np.pi / 2) % np.pi - np.pi / 2) / (np.pi / 2)
     distance = np.linalg.norm(middles[:, None] - middles[None], axis=2) / size
-    union = areas[:, None] * (1 + (areas[None] / np.maximum(areas, 1)[:, None]) - shared)
-    alike = np.asarray(boxes.names, dtype=np.float64) @ np.asarray(boxes.names, dtype=np.float64).T
-    relations = np.stack(
+    pairs = np.argwhere((distance < NEAR) & ~np.eye(count, dtype=bool))
+    first, second = pairs.T
+    turn = boxes.angles[first] - boxes.angles[second]
+    common = shared[first, second] * areas[first]
+    relations = np.column_stack(
         [
-            box_iou(corners, corners),
-            shared,
-            shared.T,
-            shared * areas[:, None] / np.maximum(union, 1),
-            apart,
-            np.clip(logits[None, :] - logits[:, None], -6, 6) / 3,
-            np.minimum(distance, NEAR),
-            alike,
-        ],
-        axis=2,
-    ).reshape(count, count, RELATIONS)
-    near = (distance < NEAR) & ~np.eye(count, dtype=bool)
+            box_iou(corners, corners)[first, second],
+            shared[first, second],
+            shared[second, first],
+            common / np.maximum(areas[first] + areas[second] - common, 1),
+            np.abs((turn + np.pi / 2) % np.pi - np.pi / 2) / (np.pi / 2),
+            np.clip(logits[second] - logits[first], -6, 6) / 3,
+            distance[first, second],
+            (boxes.names[first] * boxes.names[second]).sum(axis=1),
+        ]
+    )
     return Evidence(
         measures.astype(np.float32),
         boxes.names.astype(np.float32),
         boxes.features.astype(np.float32),
+        pairs.astype(np.int64),
         relations.astype(np.float32),
-        near,
     )

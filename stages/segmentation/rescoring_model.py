@@ -40,25 +40,25 @@ class RescoringArchitecture(BaseModel):
 
 
 class Evidence(NamedTuple):
-    """What is known of the n candidates of one metaphase.
+    """What is known of the n candidates of one metaphase, or of several side by side, and of their k pairs.
 
     Attributes:
         measures: float32, shape (n, MEASURES).
         names: float32, shape (n, classes): probabilities.
         features: float32, shape (n, channels): of the detector.
-        relations: float32, shape (n, n, RELATIONS): of the first candidate to the second.
-        near: bool, shape (n, n): neighbours; none is its own.
+        pairs: int64, shape (k, 2): candidates that lie near each other, every two of them both ways round.
+        relations: float32, shape (k, RELATIONS): of the first of a pair to the second.
     """
 
     measures: FloatArray
     names: FloatArray
     features: FloatArray
+    pairs: NDArray[np.int64]
     relations: FloatArray
-    near: NDArray[np.bool_]
 
 
 class _Layer(nn.Module):
-    """Every candidate hears what is said about it and each neighbour, and keeps the strongest of it."""
+    """Every candidate hears what is said about it and each neighbour, and keeps the strongest and the mean of it."""
 
     def __init__(self, dim: int, dropout: float) -> None:
         super().__init__()
@@ -66,22 +66,22 @@ class _Layer(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.own, self.other = nn.Linear(dim, half), nn.Linear(dim, half)
         self.relation = nn.Linear(RELATIONS, half)
-        self.pair = nn.Sequential(nn.GELU(), nn.Linear(half, half), nn.GELU())
+        self.pair = nn.Sequential(nn.GELU(), nn.Linear(half, half), nn.ReLU())
         self.heard = nn.Linear(2 * half, dim)
         self.forward_norm = nn.LayerNorm(dim)
         self.forward_part = nn.Sequential(
             nn.Linear(dim, 2 * dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * dim, dim), nn.Dropout(dropout)
         )
 
-    def forward(self, tokens: Tensor, relations: Tensor, near: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, pairs: Tensor, relations: Tensor) -> Tensor:
         calm = self.norm(tokens)
-        pairs = self.pair(
-            self.own(calm)[:, :, None] + self.other(calm)[:, None] + self.relation(relations)
-        )  # (b, n, n, half)
-        pairs = pairs * near[..., None]
-        # GELU is hardly ever below 0, so that what is not near does not win.
-        strongest, mean = pairs.amax(dim=2), pairs.sum(dim=2) / near.sum(dim=2, keepdim=True).clamp(min=1)
-        tokens = tokens + self.heard(torch.cat([strongest, mean], dim=2))
+        first, second = pairs.T
+        said = self.pair(self.own(calm)[first] + self.other(calm)[second] + self.relation(relations))
+        silence = said.new_zeros(len(tokens), said.shape[1])
+        place = first[:, None].expand_as(said)
+        strongest = silence.scatter_reduce(0, place, said, "amax")
+        mean = silence.scatter_reduce(0, place, said, "mean", include_self=False)
+        tokens = tokens + self.heard(torch.cat([strongest, mean], dim=1))
         read: Tensor = tokens + self.forward_part(self.forward_norm(tokens))
         return read
 
@@ -105,26 +105,26 @@ class RescoringNetwork(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.verdict = nn.Linear(dim, 1)
 
-    def forward(self, measures: Tensor, names: Tensor, features: Tensor, relations: Tensor, near: Tensor) -> Tensor:
-        """Logits, shape (b, n), of b metaphases side by side; see :class:`Evidence`, each with a leading b."""
+    def forward(self, measures: Tensor, names: Tensor, features: Tensor, pairs: Tensor, relations: Tensor) -> Tensor:
+        """Logits, shape (n,); see :class:`Evidence`."""
         tokens = self.measured(measures) + self.named(names) + self.seen(features)
         for layer in self.layers:
-            tokens = layer(tokens, relations, near)
-        verdict: Tensor = self.verdict(self.norm(tokens))[..., 0]
+            tokens = layer(tokens, pairs, relations)
+        verdict: Tensor = self.verdict(self.norm(tokens))[:, 0]
         return verdict
 
 
-def side_by_side(metaphases: Sequence[Evidence]) -> tuple[Tensor, ...]:
-    """What the network takes of several metaphases, filled up to the one with most candidates."""
-    most = max(len(one.measures) for one in metaphases)
-    columns = []
-    for number in range(len(Evidence._fields)):
-        filled = []
-        for one in metaphases:
-            array = one[number]
-            missing = most - len(one.measures)
-            both = 2 if number >= 3 else 1  # relations are of pairs
-            widths = [(0, missing)] * both + [(0, 0)] * (array.ndim - both)
-            filled.append(torch.from_numpy(np.pad(array, widths)))
-        columns.append(torch.stack(filled))
-    return tuple(columns)
+def side_by_side(metaphases: Sequence[Evidence]) -> Evidence:
+    """The evidence of several metaphases as that of one: their candidates do not meet.
+
+    Args:
+        metaphases: at least one.
+    """
+    firsts = np.cumsum([0, *(len(one.measures) for one in metaphases[:-1])])
+    moved = [one._replace(pairs=one.pairs + first) for one, first in zip(metaphases, firsts, strict=True)]
+    return Evidence(*(np.concatenate(arrays) for arrays in zip(*moved, strict=True)))
+
+
+def tensors(evidence: Evidence, device: torch.device) -> tuple[Tensor, ...]:
+    """What the network takes."""
+    return tuple(torch.from_numpy(array).to(device) for array in evidence)

@@ -32,7 +32,7 @@ class MaskRecipe(WeightsRecipe):
     Attributes:
         data: metaphase packs (``.npz``) or data set folders of format metaphases.
         architecture, crops, scenes: of the network, its input and the training examples.
-        repeats: how often the chromosomes of a data set are drawn for every time that those of another are, by its name.
+        repeats: how often the chromosomes of a data set are drawn for every time that others are, by its name.
         train_split, validation_split: of the packs.
         validation_scenes: how many composed crops a validation looks at.
     """

@@ -35,7 +35,7 @@ from .finder import ChromosomeFinder
 from .masks import BoxMasks
 from .metaphases import load_metaphases
 from .rescoring import candidates_in, evidence
-from .rescoring_model import RELATIONS, Evidence, RescoringArchitecture, RescoringNetwork, side_by_side
+from .rescoring_model import Evidence, RescoringArchitecture, RescoringNetwork, side_by_side, tensors
 
 RIGHT = 0.5
 """Intersection over union from which a candidate may be a chromosome."""
@@ -113,16 +113,15 @@ class Judged:
 
 
 class RescoringBatch(NamedTuple):
-    """Metaphases side by side, filled up to the one with most candidates.
+    """Metaphases side by side.
 
     Attributes:
-        evidence: what the network takes.
-        right: float32, shape (b, n). there: float32, shape (b, n), 0 where no candidate is.
+        evidence: what the network takes, of n candidates.
+        right: float32, shape (n,).
     """
 
     evidence: tuple[Tensor, ...]
     right: Tensor
-    there: Tensor
 
 
 class RescoringTask:
@@ -153,53 +152,42 @@ class RescoringTask:
         generator = np.random.default_rng((self.recipe.seed, step))
         chosen = [self.training[int(i)] for i in generator.integers(len(self.training), size=self.recipe.batch_size)]
         batch = collate(chosen, device)
-        noise = torch.from_numpy(generator.standard_normal(batch.evidence[2].shape, dtype=np.float32)).to(device)
-        measures, names, features, relations, near = batch.evidence
-        return batch._replace(evidence=(measures, names, features + self._deviation * noise, relations, near))
+        measures, names, features, *related = batch.evidence
+        noise = torch.from_numpy(generator.standard_normal(features.shape, dtype=np.float32)).to(device)
+        return batch._replace(evidence=(measures, names, features + self._deviation * noise, *related))
 
     def loss(self, model: nn.Module, batch: RescoringBatch) -> Tensor:
         """Cross entropy over the candidates."""
-        logits = model(*batch.evidence).float()
-        each = F.binary_cross_entropy_with_logits(logits, batch.right, reduction="none")
-        return (each * batch.there).sum() / batch.there.sum().clamp(min=1)
+        return F.binary_cross_entropy_with_logits(model(*batch.evidence).float(), batch.right)
 
     def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         """F1 (score), precision, recall and share of exact counts at the best threshold, and that threshold."""
-        scores = [self._scores(model, one, device) for one in self.validation]
+        said = torch.sigmoid(model(*collate(self.validation, device).evidence).float()).cpu().numpy()
+        scores = np.split(said, np.cumsum([len(one.right) for one in self.validation])[:-1])
         true = sum(one.chromosomes for one in self.validation)
         best: dict[str, float] = {"score": -1.0}
         for threshold in THRESHOLDS:
-            kept = [said >= threshold for said in scores]
-            right = sum(int((k & one.right).sum()) for k, one in zip(kept, self.validation, strict=True))
-            said = sum(int(k.sum()) for k in kept)
-            score = 2 * right / max(said + true, 1)
+            taken = [score >= threshold for score in scores]
+            right = sum(int((t & one.right).sum()) for t, one in zip(taken, self.validation, strict=True))
+            count = sum(int(t.sum()) for t in taken)
+            score = 2 * right / max(count + true, 1)
             if score > best["score"]:
-                exact = [int(k.sum()) == one.chromosomes for k, one in zip(kept, self.validation, strict=True)]
+                exact = [int(t.sum()) == one.chromosomes for t, one in zip(taken, self.validation, strict=True)]
                 best = {
                     "score": score,
-                    "precision": right / max(said, 1),
+                    "precision": right / max(count, 1),
                     "recall": right / max(true, 1),
                     "exact_count_share": float(np.mean(exact)),
                     "threshold": round(float(threshold), 2),
                 }
         return best
 
-    @staticmethod
-    def _scores(model: nn.Module, one: Judged, device: torch.device) -> NDArray[np.float32]:
-        if not len(one.right):
-            return np.zeros(0, dtype=np.float32)
-        scores: NDArray[np.float32] = torch.sigmoid(model(*collate([one], device).evidence).float())[0].cpu().numpy()
-        return scores
-
 
 def collate(metaphases: Sequence[Judged], device: torch.device) -> RescoringBatch:
     """Metaphases side by side."""
-    told = tuple(tensor.to(device) for tensor in side_by_side([one.evidence for one in metaphases]))
-    right, there = torch.zeros(told[0].shape[:2]), torch.zeros(told[0].shape[:2])
-    for number, one in enumerate(metaphases):
-        right[number, : len(one.right)] = torch.from_numpy(one.right.astype(np.float32))
-        there[number, : len(one.right)] = 1
-    return RescoringBatch(told, right.to(device), there.to(device))
+    right = np.concatenate([one.right for one in metaphases]).astype(np.float32)
+    told = tensors(side_by_side([one.evidence for one in metaphases]), device)
+    return RescoringBatch(told, torch.from_numpy(right).to(device))
 
 
 def judge(
@@ -264,41 +252,31 @@ def turned(
 def keep(metaphases: Sequence[Judged], path: Path) -> None:
     """Write candidates to an ``.npz`` file: finding them takes longer than the training."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns = list(zip(*(one.evidence for one in metaphases), strict=True))
-    np.savez(
-        path,
-        counts=np.array([len(one.right) for one in metaphases]),
-        chromosomes=np.array([one.chromosomes for one in metaphases]),
-        right=np.concatenate([one.right for one in metaphases]),
-        measures=np.concatenate(columns[0]),
-        names=np.concatenate(columns[1]).astype(np.float16),
-        features=np.concatenate(columns[2]).astype(np.float16),
-        relations=np.concatenate([array.reshape(-1, RELATIONS) for array in columns[3]]).astype(np.float16),
-        near=np.concatenate([array.ravel() for array in columns[4]]),
-    )
+    told = zip(*(one.evidence for one in metaphases), strict=True)
+    columns = {name: np.concatenate(arrays) for name, arrays in zip(Evidence._fields, told, strict=True)}
+    half = {name: columns[name].astype(np.float16) for name in ("names", "features", "relations")}
+    counts = {
+        "counts": np.array([len(one.right) for one in metaphases]),
+        "pair_counts": np.array([len(one.evidence.pairs) for one in metaphases]),
+        "chromosomes": np.array([one.chromosomes for one in metaphases]),
+        "right": np.concatenate([one.right for one in metaphases]),
+    }
+    with path.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **(columns | half | counts))
 
 
 def kept(path: Path) -> list[Judged]:
     """Read what :func:`keep` wrote."""
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
-    counts = arrays["counts"]
-    single, square = np.cumsum(counts)[:-1], np.cumsum(counts**2)[:-1]
-    parts = {
-        name: np.split(arrays[name], square if name in ("relations", "near") else single)
-        for name in ("measures", "names", "features", "relations", "near", "right")
-    }
-    found = []
-    for number, count in enumerate(counts.tolist()):
-        told = Evidence(
-            parts["measures"][number],
-            parts["names"][number].astype(np.float32),
-            parts["features"][number].astype(np.float32),
-            parts["relations"][number].reshape(count, count, RELATIONS).astype(np.float32),
-            parts["near"][number].reshape(count, count),
-        )
-        found.append(Judged(told, parts["right"][number], int(arrays["chromosomes"][number])))
-    return found
+    single, pairs = np.cumsum(arrays["counts"])[:-1], np.cumsum(arrays["pair_counts"])[:-1]
+    columns = []
+    for name in Evidence._fields:
+        whole = arrays[name] if name == "pairs" else arrays[name].astype(np.float32)
+        columns.append(np.split(whole, pairs if name in ("pairs", "relations") else single))
+    told = [Evidence(*parts) for parts in zip(*columns, strict=True)]
+    right = np.split(arrays["right"], single)
+    return [Judged(one, r, count) for one, r, count in zip(told, right, arrays["chromosomes"].tolist(), strict=True)]
 
 
 def train_rescoring(

@@ -23,6 +23,7 @@ from karyonet.stages.segmentation.rescoring_model import (
     RescoringArchitecture,
     RescoringNetwork,
     side_by_side,
+    tensors,
 )
 from karyonet.stages.segmentation.train_rescoring import (
     Judged,
@@ -62,6 +63,11 @@ def told(count: int, seed: int) -> Evidence:
     return evidence(*drawn_candidates(count, seed), size=40.0)
 
 
+def judged_by(model: RescoringNetwork, said: Evidence) -> torch.Tensor:
+    logits: torch.Tensor = model(*tensors(said, torch.device("cpu")))
+    return logits
+
+
 def network() -> RescoringNetwork:
     torch.manual_seed(0)
     return RescoringNetwork(RescoringArchitecture(dim=16, layers=2), CHANNELS, 24).eval()
@@ -73,9 +79,8 @@ def test_the_order_of_the_candidates_changes_nothing(count: int, seed: int) -> N
     boxes, drawn, density = drawn_candidates(count, seed)
     order = np.random.default_rng(seed).permutation(count)
     with torch.inference_mode():
-        said = network()(*side_by_side([evidence(boxes, drawn, density, 40.0)]))[0]
-        shuffled = evidence(boxes.take(order), [drawn[i] for i in order], density, 40.0)
-        again = network()(*side_by_side([shuffled]))[0]
+        said = judged_by(network(), evidence(boxes, drawn, density, 40.0))
+        again = judged_by(network(), evidence(boxes.take(order), [drawn[i] for i in order], density, 40.0))
     assert again == pytest.approx(said[torch.from_numpy(order)], abs=1e-4)
 
 
@@ -84,10 +89,9 @@ def test_the_order_of_the_candidates_changes_nothing(count: int, seed: int) -> N
 def test_metaphases_side_by_side_do_not_meet(counts: list[int], seed: int) -> None:
     metaphases = [told(count, seed + number) for number, count in enumerate(counts)]
     with torch.inference_mode():
-        together = network()(*side_by_side(metaphases))
-        for number, one in enumerate(metaphases):
-            alone = network()(*side_by_side([one]))[0]
-            assert together[number, : len(alone)] == pytest.approx(alone, abs=1e-4)
+        together = judged_by(network(), side_by_side(metaphases))
+        alone = torch.cat([judged_by(network(), one) for one in metaphases])
+    assert together == pytest.approx(alone, abs=1e-4)
 
 
 def test_candidates_far_apart_do_not_meet() -> None:
@@ -96,24 +100,24 @@ def test_candidates_far_apart_do_not_meet() -> None:
     boxes = boxes._replace(boxes=corners.astype(np.float32))
     drawn = [Drawn(Region(tuple(box), np.ones((40, 20), bool)), 0.5) for box in corners.tolist()]
     pair = evidence(boxes, drawn, density, 40.0)
-    assert not pair.near.any()
+    assert len(pair.pairs) == len(pair.relations) == 0
     with torch.inference_mode():
-        both = network()(*side_by_side([pair]))[0]
-        one = network()(*side_by_side([evidence(boxes.take(np.array([0])), drawn[:1], density, 40.0)]))[0]
+        both = judged_by(network(), pair)
+        one = judged_by(network(), evidence(boxes.take(np.array([0])), drawn[:1], density, 40.0))
     assert both[0] == pytest.approx(float(one[0]), abs=1e-4)
 
 
 def test_what_is_measured() -> None:
     boxes, drawn, density = drawn_candidates(6, 1)
     said = evidence(boxes, drawn, density, 40.0)
-    assert said.measures.shape == (6, MEASURES) and said.relations.shape == (6, 6, RELATIONS)
+    assert said.measures.shape == (6, MEASURES) and said.relations.shape == (len(said.pairs), RELATIONS)
     assert all(np.isfinite(array).all() for array in said)
-    assert not said.near.diagonal().any() and (said.near == said.near.T).all()
+    pairs = [(first, second) for first, second in said.pairs.tolist()]
+    assert (0, 3) in pairs and all(a != b and (b, a) in pairs for a, b in pairs)
     first, other = drawn[0].region, drawn[3].region
     common = (first.to_mask((SIDE, SIDE)) & other.to_mask((SIDE, SIDE))).sum()
-    assert said.relations[0, 3, 1] == pytest.approx(common / first.area, abs=1e-5)
-    assert said.relations[0, 3, 2] == pytest.approx(common / other.area, abs=1e-5)
-    assert said.relations[0, 3, 3] == pytest.approx(common / (first.area + other.area - common), abs=1e-5)
+    expected = [common / first.area, common / other.area, common / (first.area + other.area - common)]
+    assert said.relations[pairs.index((0, 3)), 1:4] == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -163,7 +167,9 @@ def test_of_repeats_the_surest_is_right_and_what_has_no_pixels_is_no_candidate()
 def lesson(count: int, seed: int) -> Judged:
     """A metaphase in which the less sure of two candidates on one place is wrong."""
     said = told(2 * count, seed)
-    right = (said.measures[:, 12] < 0.4) & (said.relations[..., 0].max(axis=1) > 0)
+    surest = np.zeros(2 * count)
+    np.maximum.at(surest, said.pairs[:, 0], said.relations[:, 0] * said.relations[:, 5])
+    right = surest <= 0.05
     return Judged(said, right, int(right.sum()))
 
 
