@@ -7,7 +7,21 @@ import sys
 import typer
 
 from karyonet import __version__
-from karyonet.cli import config, evaluate, import_, iscn, models, rank, run, schema, similar, simulate, stages, train
+from karyonet.cli import (
+    batch,
+    config,
+    evaluate,
+    import_,
+    iscn,
+    models,
+    rank,
+    run,
+    schema,
+    similar,
+    simulate,
+    stages,
+    train,
+)
 
 app = typer.Typer(
     name="karyonet",
@@ -19,6 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("batch")(batch.batch)
 app.command("rank")(rank.rank)
 app.command("simulate")(simulate.simulate)
 app.command("similar")(similar.similar)
