@@ -1,0 +1,107 @@
+"""HomBlock: what each homolog looks like in the other (HomNet paper, eq. 4)."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+_LEAST = 1e-2
+"""Sum of scores that the ratio is divided by at least, either side of zero."""
+
+
+class Compared(NamedTuple):
+    """Two homologs after they looked at each other.
+
+    Attributes:
+        own, other: shape (n, regions, channels).
+        alignment, other_alignment: shape (n, regions, regions), float32: weights of the last layer, mean over heads;
+            rows are the regions of the homolog that looks.
+    """
+
+    own: Tensor
+    other: Tensor
+    alignment: Tensor
+    other_alignment: Tensor
+
+
+class HomLayer(nn.Module):
+    """r̂ = W_diff(r + W_head(concatenated heads)), each head Σ a W_v r₂ with a from (W_q r₁)·(W_k r₂)/√d.
+
+    Args:
+        channels, heads, head_dim: sizes.
+        attention: ``softmax`` of the scores, or the paper's ``ratio``, scores over their sum.
+        normalise: layer normalisation before, and r + GELU(r̂) instead of r̂.
+        dropout: in training, on what was looked up.
+    """
+
+    def __init__(
+        self, channels: int, heads: int, head_dim: int, attention: Literal["softmax", "ratio"], normalise: bool,
+        dropout: float,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.heads, self.attention, self.normalise = heads, attention, normalise
+        self.scale = head_dim**-0.5
+        self.norm = nn.LayerNorm(channels) if normalise else nn.Identity()
+        self.query = nn.Linear(channels, heads * head_dim, bias=False)
+        self.key = nn.Linear(channels, heads * head_dim, bias=False)
+        self.value = nn.Linear(channels, heads * head_dim, bias=False)
+        self.joined = nn.Linear(heads * head_dim, channels)
+        self.difference = nn.Linear(channels, channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, own: Tensor, other: Tensor, other_visible: Tensor) -> tuple[Tensor, Tensor]:
+        """The updated regions of ``own`` and the weights, shape (n, regions, regions)."""
+        looking, seen = self.norm(own), self.norm(other)
+        query, key, value = self._split(self.query(looking)), self._split(self.key(seen)), self._split(self.value(seen))
+        scores = (query @ key.transpose(-1, -2)).float() * self.scale
+        weights = self._weights(scores, other_visible[:, None, None])
+        found = (weights.to(value.dtype) @ value).transpose(1, 2).flatten(2)
+        updated: Tensor = self.difference(looking + self.dropout(self.joined(found)))
+        if self.normalise:
+            updated = own + nn.functional.gelu(updated)
+        return updated, weights.mean(dim=1)
+
+    def _split(self, projected: Tensor) -> Tensor:
+        return projected.view(*projected.shape[:2], self.heads, -1).transpose(1, 2)
+
+    def _weights(self, scores: Tensor, visible: Tensor) -> Tensor:
+        if self.attention == "softmax":
+            return torch.softmax(scores.masked_fill(~visible, -torch.inf), dim=-1)
+        scores = scores * visible
+        total = scores.sum(dim=-1, keepdim=True)
+        return scores / torch.where(total < 0, total.clamp(max=-_LEAST), total.clamp(min=_LEAST))
+
+
+class HomBlock(nn.Module):
+    """Layers of cross attention between homologs, with the same weights in both directions.
+
+    Args:
+        channels, layers, heads, head_dim, attention, normalise, dropout: of the layers.
+        update: ``parallel`` or ``sequential``: whether the second homolog looks at the first one as it was or as it is.
+    """
+
+    def __init__(
+        self, channels: int, layers: int, heads: int, head_dim: int, attention: Literal["softmax", "ratio"],
+        update: Literal["parallel", "sequential"], normalise: bool, dropout: float,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.parallel = update == "parallel"
+        self.layers = nn.ModuleList(
+            HomLayer(channels, heads, head_dim, attention, normalise, dropout) for _ in range(layers)
+        )
+
+    def forward(self, own: Tensor, other: Tensor, visible: Tensor, other_visible: Tensor) -> Compared:
+        """Compare homologs.
+
+        Args:
+            own, other: shape (n, regions, channels). visible, other_visible: bool, shape (n, regions), at least one
+                region of each.
+        """
+        alignment = other_alignment = own.new_zeros(0)
+        for layer in self.layers:
+            updated, alignment = layer(own, other, other_visible)
+            other, other_alignment = layer(other, own if self.parallel else updated, visible)
+            own = updated
+        return Compared(own, other, alignment, other_alignment)

@@ -1,0 +1,39 @@
+"""Drawn chromosomes with bands of their type, for the tests of this stage."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from karyonet.case import LABELS
+from karyonet.training.strip_pack import LabelledStrip, StripPack, concatenate, pack_cell
+
+TYPES = ("1", "2", "13", "14", "21", "22")
+_LENGTHS = {"1": 80, "2": 76, "13": 48, "14": 46, "21": 30, "22": 32}
+
+
+def strip(label: str, generator: np.random.Generator, polarity: int = 1) -> LabelledStrip:
+    """A strip with three dark bands at places that only its type has."""
+    length = _LENGTHS[label] + int(generator.integers(-1, 2))
+    places = np.random.default_rng(LABELS.index(label)).uniform(0.15, 0.95, 3)
+    rows = (np.arange(length) + 0.5) / length
+    density = 0.4 + sum(0.8 * np.exp(-(((rows - place) / 0.04) ** 2)) for place in places)
+    image = np.zeros((length, 13), np.float32)
+    image[:, 2:-2] = density[:, None] + generator.normal(0, 0.02, (length, 9))
+    return LabelledStrip(np.ascontiguousarray(image[::-1, ::-1] if polarity == 0 else image), label, polarity)
+
+
+def pack(
+    cases: int = 20, cells: int = 2, source: str = "drawn", polarity: tuple[int, ...] = (1, 0), seed: int = 0
+) -> StripPack:
+    """Normal metaphases of six types; every fourth case is validation material."""
+    generator = np.random.default_rng(seed)
+    return concatenate(
+        [
+            pack_cell(
+                [strip(label, generator, int(generator.choice(polarity))) for label in TYPES * 2],
+                case=f"p{case}", cell=f"p{case}m{cell}", split="train" if case % 4 else "validation", source=source,
+            )
+            for case in range(cases)
+            for cell in range(cells)
+        ]
+    )  # fmt: skip
