@@ -89,3 +89,45 @@ def segmentation_rescoring(
     from karyonet.stages.segmentation import train_rescoring
 
     train_rescoring.main(config, data or [], run, resume=not fresh, initial=initial)
+
+
+@app.command("abnormality-pretrain")
+def abnormality_pretrain(
+    config: Config = None,
+    data: StripData = None,
+    initial: Initial = None,
+    run: Run = None,
+    fresh: Fresh = False,
+) -> None:
+    """Train the comparison of homologs on artificial abnormalities of normal metaphases."""
+    from karyonet.stages.abnormality import train
+
+    train.main(config, data or [], run, resume=not fresh, initial=initial)
+
+
+@app.command("abnormality-finetune")
+def abnormality_finetune(
+    config: Config = None,
+    data: StripData = None,
+    initial: Initial = None,
+    run: Run = None,
+    fresh: Fresh = False,
+) -> None:
+    """Train it further on a laboratory's own abnormal cases, which bags.csv names."""
+    from karyonet.stages.abnormality import finetune
+
+    finetune.main(config, data or [], run, resume=not fresh, initial=initial)
+
+
+@app.command("cluster-type")
+def cluster_type(
+    config: Config = None,
+    data: Data = None,
+    initial: Initial = None,
+    run: Run = None,
+    fresh: Fresh = False,
+) -> None:
+    """Train the network that tells single, touching and overlapping chromosomes, nuclei and debris."""
+    from karyonet.stages.cluster_type import train
+
+    train.main(config, data or [], run, resume=not fresh, initial=initial)

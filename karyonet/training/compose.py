@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karyonet.case import FloatArray
+from karyonet.geometry.region import Region
 
 Contact = Literal["apart", "touching", "overlapping"]
 CONTACTS: tuple[Contact, ...] = ("apart", "touching", "overlapping")
@@ -31,6 +32,20 @@ class Cutout:
 
     optical_density: FloatArray
     mask: MaskArray
+
+    @classmethod
+    def of(cls, optical_density: FloatArray, region: Region, edge: int = 2) -> Cutout:
+        """Cut an object out of an image.
+
+        Args:
+            optical_density: float32, shape (height, width), of the whole image.
+            region: the object.
+            edge: pixels around it that hold its soft edge.
+        """
+        wide = region.with_margin(edge, (optical_density.shape[0], optical_density.shape[1]))
+        soft = cv2.dilate(wide.mask.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=edge) > 0
+        density = np.where(soft, optical_density[wide.slices], np.float32(0))
+        return cls(np.asarray(density, dtype=np.float32), wide.mask)
 
     def posed(self, angle: float, scale: float = 1.0, mirrored: bool = False) -> Cutout:
         """Turned by ``angle`` degrees about its middle, scaled and perhaps mirrored, in a box that holds all of it."""

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from karyonet.errors import ConfigError
+from karyonet.stages.abnormality.finetune import FinetuningRecipe
+from karyonet.stages.abnormality.train import PretrainingRecipe
 from karyonet.stages.classification.train import ClassificationRecipe
 from karyonet.stages.classification.train_context import ContextRecipe
+from karyonet.stages.cluster_type.recipe import ClusterTypeRecipe
 from karyonet.stages.segmentation.train_detector import DetectorRecipe
 from karyonet.stages.segmentation.train_masks import MaskRecipe
 from karyonet.stages.segmentation.train_rescoring import RescoringRecipe
@@ -17,6 +20,9 @@ SHIPPED = sorted(Path(entry.name).stem for entry in files("karyonet.configs.trai
 OTHER_KINDS: dict[str, type[Recipe]] = {
     "classification_context": ContextRecipe, "segmentation_masks": MaskRecipe,
     "segmentation_detector": DetectorRecipe, "segmentation_rescoring": RescoringRecipe,
+    "abnormality_pretrain": PretrainingRecipe, "abnormality_pretrain_paper": PretrainingRecipe,
+    "abnormality_finetune": FinetuningRecipe,
+    **{name: ClusterTypeRecipe for name in SHIPPED if name.startswith("cluster_type")},
 }  # fmt: skip
 """Recipes that are not those of a classifier."""
 

@@ -1,0 +1,297 @@
+"""Labelled training examples composed of lone chromosomes: how the masks lie decides what a cluster is.
+
+After the category-variant image composition of SupCAM (Luo, Wu & Zhao, Frontiers in Genetics 14:1109269, 2023), of
+which the abstract alone could be read: the procedure here is our reconstruction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import Field as Setting
+
+from karyonet.case import ClusterType, FloatArray
+from karyonet.geometry.region import Region
+from karyonet.training.compose import Cutout, Field, contact_distance, lay_beside
+from karyonet.training.metaphase_pack import long_axis
+
+from .kinds import KINDS
+from .sources import Patch, Sources, SourceSettings, relative_density
+
+_FIELD = 320
+_MARGIN = 3
+_ATTEMPTS = 12
+_SQUARE = np.ones((3, 3), np.uint8)
+
+
+class Compositions(BaseModel):
+    """How examples are composed and varied; lengths in pixels of the packs unless said otherwise.
+
+    Attributes:
+        shares: of the kinds, in the order of :data:`~karyonet.stages.cluster_type.kinds.KINDS`.
+        different: how many different examples there are; None composes new ones without end.
+        most: chromosomes in a cluster. further: probability of each one above the fewest that the kind needs.
+        closing: pixels that masks grow and shrink again; up to twice as many apart chromosomes still touch.
+        sliver: shared area, in squared breadths, up to which chromosomes touch. overlap: from which they overlap;
+            between the two nobody could say, and such compositions are drawn again. visible: share of each chromosome
+            that no other covers, at least, since a hidden one cannot be counted.
+        least_crossing: degrees between the long axes of crossing chromosomes. any_crossing: share of the crossings in
+            which the angle is left to chance. elongation: below it a chromosome has no axis to speak of.
+        real: share of the examples laid among the real background and neighbours of a place without stain.
+        most_neighbours: laid around the others, apart from the cluster.
+        chromosome_gain: relative, of the density of each chromosome.
+        gain, scale: relative, of a whole view. mask_error: pixels that a mask grows or shrinks at most.
+        blur: standard deviation at most, noise: the same, in mean densities, both in pixels of the crop.
+        haze: density of an uneven background at most.
+        sources: what is taken for a chromosome, a nucleus, debris and empty.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shares: tuple[float, float, float, float, float, float] = (0.22, 0.2, 0.2, 0.2, 0.08, 0.1)
+    different: int | None = Setting(default=None, ge=1)
+    most: int = Setting(default=7, ge=3)
+    further: float = Setting(default=0.4, ge=0, lt=1)
+    closing: int = Setting(default=1, ge=1)
+    sliver: float = Setting(default=0.08, ge=0)
+    overlap: float = Setting(default=0.3, gt=0)
+    visible: float = Setting(default=0.35, ge=0, lt=1)
+    least_crossing: float = Setting(default=25.0, ge=0, le=60)
+    any_crossing: float = Setting(default=0.1, ge=0, le=1)
+    elongation: float = Setting(default=0.4, ge=0, le=1)
+    real: float = Setting(default=0.5, ge=0, le=1)
+    most_neighbours: int = Setting(default=4, ge=0)
+    chromosome_gain: float = Setting(default=0.1, ge=0, lt=1)
+    gain: float = Setting(default=0.15, ge=0, lt=1)
+    scale: float = Setting(default=0.15, ge=0, lt=1)
+    mask_error: int = Setting(default=1, ge=0)
+    blur: float = Setting(default=0.7, ge=0)
+    noise: float = Setting(default=0.06, ge=0)
+    haze: float = Setting(default=0.08, ge=0)
+    sources: SourceSettings = SourceSettings()
+
+    @model_validator(mode="after")
+    def _has_shares(self) -> Compositions:
+        if min(self.shares) < 0 or self.shares[0] <= 0:
+            raise ValueError("shares must not be negative, and that of instance must be above 0")
+        if self.sliver >= self.overlap:
+            raise ValueError("sliver must be below overlap")
+        return self
+
+
+class Composed(NamedTuple):
+    """One example before it is varied.
+
+    Attributes:
+        relative_density: float32, shape (height, width), neighbours and background included.
+        region: the component in question.
+        kind: index in :data:`~karyonet.stages.cluster_type.kinds.KINDS`.
+        chromosomes: how many are in it; 0 for a nucleus or debris.
+        masks: bool, shape (chromosomes, height, width): each chromosome whole.
+    """
+
+    relative_density: FloatArray
+    region: Region
+    kind: int
+    chromosomes: int
+    masks: NDArray[np.bool_]
+
+
+def cluster_type(masks: Sequence[NDArray[np.bool_]], settings: Compositions) -> ClusterType | None:
+    """What chromosomes that lie like this are.
+
+    Args:
+        masks: bool, shape (height, width), of each whole chromosome.
+        settings: closing, sliver, overlap, visible and breadth.
+
+    Returns:
+        None where they are not one component, a pair shares neither little nor much, or one is mostly hidden.
+    """
+    if _component(masks, settings.closing) is None:
+        return None
+    once = np.sum(masks, axis=0, dtype=np.uint8) == 1
+    if any(np.count_nonzero(mask & once) < settings.visible * np.count_nonzero(mask) for mask in masks):
+        return None
+    sliver, overlap = (share * settings.sources.breadth**2 for share in (settings.sliver, settings.overlap))
+    near = [_grown(mask, 2 * settings.closing + 1) for mask in masks]
+    touching = overlapping = False
+    for i, first in enumerate(masks):
+        for j in range(i):
+            shared = int(np.count_nonzero(first & masks[j]))
+            if sliver < shared < overlap:
+                return None
+            overlapping |= shared >= overlap
+            touching |= shared <= sliver and bool((near[i] & masks[j]).any())
+    if overlapping:
+        return "touching_overlapping" if touching else "overlapping"
+    return "touching" if touching else "instance"
+
+
+def compose(sources: Sources, settings: Compositions, seed: int | Sequence[int]) -> Composed:
+    """Compose one example.
+
+    The kind is drawn first; where a dozen attempts only give other arrangements, the last sound one stands with the
+    type that its geometry has, or else a chromosome alone.
+
+    Args:
+        sources: of a split.
+        settings: how.
+        seed: the same seed composes the same example.
+    """
+    generator = np.random.default_rng(seed)
+    kind = KINDS[int(generator.choice(len(KINDS), p=_shares(sources, settings)))]
+    if kind in ("nucleus", "debris"):
+        patches = sources.nuclei if kind == "nucleus" else sources.debris
+        field = _rejected(sources, patches[int(generator.integers(len(patches)))], generator)
+        region = Region.from_mask(field.masks[0])
+        masks = np.zeros((0, _FIELD, _FIELD), dtype=bool)
+    else:
+        field, kind = _arranged(sources, kind, settings, generator)
+        whole = _component(field.masks, settings.closing)
+        region, masks = Region.from_mask(field.covered if whole is None else whole), np.stack(field.masks)
+    density = _surrounded(sources, field, region, settings, generator)
+    return Composed(density, region, KINDS.index(kind), len(masks), masks)
+
+
+def _shares(sources: Sources, settings: Compositions) -> NDArray[np.float64]:
+    """Probabilities of the kinds; what the data have no example of is not drawn."""
+    shares = np.array(settings.shares)
+    shares[4] *= bool(sources.nuclei)
+    shares[5] *= bool(sources.debris)
+    return np.asarray(shares / shares.sum())
+
+
+def _arranged(
+    sources: Sources, kind: str, settings: Compositions, generator: np.random.Generator
+) -> tuple[Field, ClusterType]:
+    """Chromosomes in an empty field that are, if at all possible, of a kind."""
+    found: tuple[Field, ClusterType] | None = None
+    for _ in range(_ATTEMPTS):
+        field = _laid(sources, _contacts(kind, settings, generator), settings, generator)
+        said = None if field is None else cluster_type(field.masks, settings)
+        if field is not None and said is not None:
+            found = field, said
+            if said == kind:
+                return found
+    if found is not None:
+        return found
+    field = Field((_FIELD, _FIELD))
+    field.lay(_chromosome(sources, settings, generator), (_FIELD / 2, _FIELD / 2))
+    return field, "instance"
+
+
+def _contacts(kind: str, settings: Compositions, generator: np.random.Generator) -> list[bool]:
+    """Of each chromosome after the first, whether it is to overlap what is there."""
+    if kind == "instance":
+        return []
+    both = kind == "touching_overlapping"
+    fewest = 2 if both else 1
+    count = min(fewest + int(generator.geometric(1 - settings.further)) - 1, settings.most - 1)
+    if not both:
+        return [kind == "overlapping"] * count
+    drawn = [True, False, *(generator.random(count - 2) < 0.5).tolist()]
+    return [drawn[place] for place in generator.permutation(count)]
+
+
+def _laid(
+    sources: Sources, contacts: Sequence[bool], settings: Compositions, generator: np.random.Generator
+) -> Field | None:
+    """Chromosomes laid onto or against each other; None where one leaves the field."""
+    field = Field((_FIELD, _FIELD))
+    field.lay(_chromosome(sources, settings, generator), (_FIELD / 2, _FIELD / 2))
+    for overlaps in contacts:
+        cutout = _chromosome(sources, settings, generator)
+        target = field.masks[int(generator.integers(len(field.masks)))]
+        if overlaps:
+            if generator.random() >= settings.any_crossing and _is_parallel(target, cutout.mask, settings):
+                cutout = cutout.posed(90.0)
+            x, y = _point(target, generator)
+            column, row = _point(cutout.mask, generator)
+            height, width = cutout.mask.shape
+            centre = x - column + width / 2, y - row + height / 2
+        else:
+            origin, direction = _point(target, generator), float(generator.uniform(0, 2 * np.pi))
+            distance = contact_distance(field.covered, cutout.mask, origin, direction)
+            distance += float(generator.uniform(-1.0, 0.5 + settings.closing))
+            centre = origin[0] + distance * np.cos(direction), origin[1] + distance * np.sin(direction)
+        field.lay(cutout, centre)
+        if int(field.masks[-1].sum()) != int(cutout.mask.sum()):
+            return None
+    return field
+
+
+def _chromosome(sources: Sources, settings: Compositions, generator: np.random.Generator) -> Cutout:
+    """A lone chromosome, turned any way."""
+    cutout = sources.pack.cutout(int(generator.choice(sources.chromosomes)))
+    posed = cutout.posed(float(generator.uniform(0, 360)), 1.0, bool(generator.random() < 0.5))
+    gain = 1 + float(generator.uniform(-settings.chromosome_gain, settings.chromosome_gain))
+    return Cutout(posed.optical_density * np.float32(gain), posed.mask)
+
+
+def _rejected(sources: Sources, patch: Patch, generator: np.random.Generator) -> Field:
+    """A nucleus or debris in an empty field; what is larger than the field is shrunk."""
+    cutout = sources.cutout(patch)
+    scale = min(1.0, (_FIELD - 4 * _MARGIN) / float(np.hypot(*cutout.mask.shape)))
+    posed = cutout.posed(float(generator.uniform(0, 360)), scale, bool(generator.random() < 0.5))
+    field = Field((_FIELD, _FIELD))
+    field.lay(posed if posed.mask.any() else cutout, (_FIELD / 2, _FIELD / 2))
+    return field
+
+
+def _surrounded(
+    sources: Sources, field: Field, region: Region, settings: Compositions, generator: np.random.Generator
+) -> FloatArray:
+    """The field with real background and neighbours around it, or with lone chromosomes laid around it."""
+    low, high = np.array(region.bbox[:2]), np.array(region.bbox[2:])
+    radius = float(np.hypot(*(high - low))) / 2 + _MARGIN
+    first = int(np.searchsorted(sources.clearances, radius))
+    if first < len(sources.spots) and generator.random() < settings.real:
+        index, x, y = sources.spots[int(generator.integers(first, len(sources.spots)))].tolist()
+        left, top = (np.array([x, y]) - (low + high) // 2).tolist()
+        ground = _window(relative_density(sources.pack, index), left, top)
+        return np.asarray(field.optical_density + ground, dtype=np.float32)
+    for _ in range(int(generator.integers(settings.most_neighbours + 1))):
+        neighbour = _chromosome(sources, settings, generator)
+        lay_beside(field, neighbour, "apart", generator, settings.sources.breadth)
+    return field.optical_density
+
+
+def _window(image: FloatArray, left: int, top: int) -> FloatArray:
+    """A part of an image of the size of the field, empty where it leaves the image."""
+    height, width = image.shape
+    window = np.zeros((_FIELD, _FIELD), dtype=np.float32)
+    rows, columns = slice(max(top, 0), min(top + _FIELD, height)), slice(max(left, 0), min(left + _FIELD, width))
+    part = image[rows, columns]
+    window[rows.start - top : rows.start - top + part.shape[0], columns.start - left :][:, : part.shape[1]] = part
+    return window
+
+
+def _component(masks: Sequence[NDArray[np.bool_]], closing: int) -> NDArray[np.bool_] | None:
+    """The pixels of all masks, small gaps closed; None if they are not one component."""
+    union = np.logical_or.reduce(masks).astype(np.uint8)
+    closed = cv2.morphologyEx(union, cv2.MORPH_CLOSE, _SQUARE, iterations=closing)
+    count, _ = cv2.connectedComponents(closed, connectivity=8)
+    return np.asarray(closed > 0) if count == 2 else None
+
+
+def _grown(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), _SQUARE, iterations=by) > 0)
+
+
+def _is_parallel(first: NDArray[np.bool_], second: NDArray[np.bool_], settings: Compositions) -> bool:
+    """Whether two chromosomes would cross at too sharp an angle."""
+    (one, length), (other, breadth) = (long_axis(Region.from_mask(mask)) for mask in (first, second))
+    between = abs((one - other + np.pi / 2) % np.pi - np.pi / 2)
+    return min(length, breadth) >= settings.elongation and np.rad2deg(between) < settings.least_crossing
+
+
+def _point(mask: NDArray[np.bool_], generator: np.random.Generator) -> tuple[float, float]:
+    """A pixel of a mask at random, (x, y)."""
+    rows, columns = np.nonzero(mask)
+    pick = int(generator.integers(rows.size))
+    return float(columns[pick]), float(rows[pick])

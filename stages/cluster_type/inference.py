@@ -1,0 +1,87 @@
+"""Weights in use: from the components of a metaphase to what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from karyonet.case import FloatArray
+from karyonet.device import DeviceName, Precision, autocast, choose_device
+from karyonet.geometry.region import Region
+from karyonet.weights import WeightFile, card_section, load_into
+
+from .crops import CHANNELS, CropSettings, chromosome_density, crop_component
+from .kinds import KINDS, TYPES
+from .model import ClusterArchitecture, ClusterNetwork, ClusterPrediction
+from .network_stage import ClusterTypes
+
+
+class TypeNetwork:
+    """A network with its weights and the input of its model card.
+
+    Args:
+        weight: a weight file of this stage.
+        device, precision: where and in which number format it runs.
+        batch_size: components at a time.
+
+    Raises:
+        WeightsError: K302, K304, K305 for the file, K306 if its card describes no network of this stage.
+    """
+
+    def __init__(
+        self, weight: WeightFile, device: DeviceName = "auto", precision: Precision = "auto", batch_size: int = 64
+    ) -> None:
+        self.settings = card_section(weight, "input", CropSettings)
+        model = ClusterNetwork(card_section(weight, "architecture", ClusterArchitecture))
+        load_into(model, weight)
+        self.temperature = weight.card.temperature
+        self.reject = weight.card.thresholds.get("reject", 0.5)
+        self.device, self.precision, self.batch_size = choose_device(device), precision, batch_size
+        self.model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
+
+    def __call__(self, optical_density: FloatArray, regions: Sequence[Region], size: float) -> ClusterTypes:
+        """Judge components; see :meth:`karyonet.stages.cluster_type.SupCAM.classify`.
+
+        Args:
+            optical_density: float32, shape (height, width); 0 is background.
+            regions: each inside the image, with at least one pixel.
+            size: median of the longer sides of the boxes of the metaphase's chromosomes, in pixels.
+        """
+        side = self.settings.side
+        crops = np.zeros((len(regions), CHANNELS, side, side), dtype=np.float32)
+        if regions:
+            relative = optical_density / np.float32(chromosome_density(regions, optical_density))
+            for crop, region in zip(crops, regions, strict=True):
+                crop[:] = crop_component(relative, region, self.settings.size / size, self.settings)
+        with torch.inference_mode(), autocast(self.device, self.precision):
+            said = predict(self.model, torch.from_numpy(crops), self.device, self.batch_size)
+        kinds = torch.softmax(said.kinds / self.temperature, dim=1).numpy()
+        counts = torch.softmax(said.counts, dim=1).numpy()
+        return decide(kinds, counts, self.reject)
+
+
+def predict(model: nn.Module, crops: Tensor, device: torch.device, batch_size: int = 64) -> ClusterPrediction:
+    """What a network in evaluation mode says of crops, float32, on the CPU."""
+    parts = []
+    for start in range(0, max(len(crops), 1), batch_size):
+        part = crops[start : start + batch_size].to(device)
+        parts.append(model(part.contiguous(memory_format=torch.channels_last)))
+    kinds, counts = (torch.cat(columns).float().cpu() for columns in zip(*parts, strict=True))
+    return ClusterPrediction(kinds, counts)
+
+
+def decide(kinds: FloatArray, counts: FloatArray, reject: float) -> ClusterTypes:
+    """From probabilities to kinds: first whether it is a chromosome at all, then which.
+
+    Args:
+        kinds: float32, shape (n, 6). counts: float32, shape (n, most).
+        reject: sum of the probabilities of the rejections from which a component is rejected.
+    """
+    rejected = kinds[:, TYPES:].sum(axis=1) >= reject
+    best = np.where(rejected, TYPES + kinds[:, TYPES:].argmax(axis=1), kinds[:, :TYPES].argmax(axis=1))
+    # The type says whether it is one; if it is not, how many is the most probable number above.
+    number = np.where(rejected, 0, np.where(best == 0, 1, 2 + counts[:, 1:].argmax(axis=1)))
+    return ClusterTypes(tuple(KINDS[k] for k in best), kinds, number.astype(np.int64), counts, rejected)

@@ -1,0 +1,61 @@
+"""From a composed example to the input of the network: turned, scaled, stained and recorded anew each time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from karyonet.case import FloatArray
+from karyonet.geometry.region import Region
+
+from .compositions import Composed, Compositions
+from .crops import MOST_DENSE, CropSettings, crop_component
+
+PACKED_SIZE = 64.0
+"""Median of the longer sides of a metaphase's boxes in a metaphase pack, in pixels."""
+_SQUARE = np.ones((3, 3), np.uint8)
+
+
+def view(composed: Composed, crops: CropSettings, settings: Compositions, seed: int | Sequence[int]) -> FloatArray:
+    """The input of the network for an example: turned, scaled, stained and recorded anew.
+
+    Args:
+        composed: the example.
+        crops: of the network.
+        settings: how much varies.
+        seed: the same seed gives the same view.
+
+    Returns:
+        float32, shape (2, side, side), see :func:`~karyonet.stages.cluster_type.crops.crop_component`.
+    """
+    generator = np.random.default_rng(seed)
+    angle = float(generator.uniform(0, 2 * np.pi))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    if generator.random() < 0.5:
+        turn = turn @ np.diag([-1.0, 1.0])
+    scale = crops.size / PACKED_SIZE * (1 + float(generator.uniform(-settings.scale, settings.scale)))
+    region = _misdrawn(composed, int(generator.integers(-settings.mask_error, settings.mask_error + 1)))
+    crop = crop_component(composed.relative_density, region, scale, crops, turn)
+    density = crop[0] * np.float32(1 + generator.uniform(-settings.gain, settings.gain))
+    blur = settings.blur * float(generator.random())
+    if blur > 0.2:  # less does nothing
+        density = np.asarray(cv2.GaussianBlur(density, (0, 0), blur), dtype=np.float32)
+    slope = generator.uniform(-1, 1, 2)
+    ramp = np.linspace(-1, 1, crops.side)
+    haze = settings.haze * generator.random() * (0.5 + 0.25 * np.add.outer(ramp * slope[0], ramp * slope[1]))
+    noise = generator.standard_normal(density.shape, dtype=np.float32) * (settings.noise * generator.random())
+    crop[0] = np.clip(density + haze + noise, 0, MOST_DENSE)
+    return crop
+
+
+def _misdrawn(composed: Composed, by: int) -> Region:
+    """The component as a segmentation might draw it: ``by`` pixels wider, or narrower if something is left."""
+    if by == 0:
+        return composed.region
+    height, width = composed.relative_density.shape
+    region = composed.region.with_margin(max(by, 0) + 1, (height, width))
+    mask = region.mask.astype(np.uint8)
+    changed = cv2.dilate(mask, _SQUARE, iterations=by) if by > 0 else cv2.erode(mask, _SQUARE, iterations=-by)
+    return Region.from_mask(changed > 0, region.bbox[:2]) if changed.any() else composed.region
