@@ -123,11 +123,20 @@ class Quality:
 
 @dataclass(frozen=True)
 class BandLevel:
-    """Band level in bands per haploid set (bphs), its 95 % interval and its class."""
+    """Band level in bands per haploid set (bphs), its 95 % interval and its class.
+
+    Attributes:
+        bphs, interval: bands per haploid set.
+        level: 300, 400, 550, 700 or 850.
+        estimator: name and version of what estimated it.
+        chromosomes: ids of those that decided, the most telling first.
+    """
 
     bphs: float
     interval: tuple[float, float]
     level: int
+    estimator: str | None = None
+    chromosomes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,6 +163,7 @@ class Metaphase:
         instances: chromosomes seen whole, by a segmentation that learned to.
         clusters, chromosomes: what was found.
         quality, band_level, count, iscn, outcome: what the later stages say.
+        band_level_reason: why there is no band level, where it was looked for.
         reasons: why the outcome is undetermined.
     """
 
@@ -169,6 +179,7 @@ class Metaphase:
     chromosomes: tuple[Chromosome, ...] = ()
     quality: Quality | None = None
     band_level: BandLevel | None = None
+    band_level_reason: str | None = None
     count: int | None = None
     iscn: str | None = None
     outcome: Outcome | None = None

@@ -2,7 +2,7 @@
 
 Codes are grouped by who can mend them: K1xx the images given, K2xx the configuration, K3xx the weight files,
 K4xx a data set given for training or evaluation, K5xx arrays handed to a library call, K6xx a karyotype in ISCN,
-K9xx the program itself.
+K7xx the edits of a finished case, K9xx the program itself.
 """
 
 from __future__ import annotations
@@ -69,6 +69,8 @@ MESSAGES: dict[str, str] = {
     # K5xx: library calls
     "K501": "{what} must be {expected}, not {actual}",
     "K502": "the mask is empty; give a mask with at least one pixel",
+    "K503": "metaphase {metaphase} has {count} of chromosome {chromosome}; give both homologs or leave it out",
+    "K504": "a bag holds chromosomes of one type, not of {types}; make one bag for each type",
     # K6xx: karyotypes written in ISCN
     "K601": "{where}{expected} expected, not {found}; for example {example}",
     "K602": "{where}{reason}; for example {example}",
@@ -76,6 +78,12 @@ MESSAGES: dict[str, str] = {
     "K604": "the karyotype is empty; give one, for example 47,XY,+21",
     "K605": "{karyotype} does not agree with itself: {reason}",
     "K606": "{karyotype} cannot be drawn: {reason}",
+    # K7xx: edits of a finished case
+    "K701": "{source}, {place}: {reason}",
+    "K702": "{path}: {reason}; nothing was applied, since the history can no longer be trusted; restore the report",
+    "K703": "{path} was made with {reason}; give the --config and --set that it was made with, or run karyonet again",
+    "K704": "the image {image} of metaphase {metaphase} is not in {places}; name its folder with --images",
+    "K705": "{path} is not the image that metaphase {metaphase} was read from (another checksum); give the original",
     # K9xx: faults of the program
     "K901": "stage {stage} failed on {image} ({reason}); this is a fault of karyonet, please report it",
 }
@@ -143,6 +151,10 @@ class IscnError(KaryonetError, ValueError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _restore_iscn, (self.code, self.text, self.column, self._details)
+
+
+class EditError(KaryonetError):
+    """Edits that cannot be applied to a finished case (K7xx); nothing was written."""
 
 
 class StageError(KaryonetError):

@@ -8,6 +8,7 @@ import typer
 
 from karyonet import __version__
 from karyonet.cli import (
+    apply,
     batch,
     config,
     evaluate,
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("batch")(batch.batch)
+app.command("apply")(apply.apply)
 app.command("rank")(rank.rank)
 app.command("simulate")(simulate.simulate)
 app.command("similar")(similar.similar)

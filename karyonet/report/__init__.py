@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,14 @@ from karyonet.errors import ArrayError, InputError
 from karyonet.report import folder as _folder
 from karyonet.report.coco import read_masks, to_coco
 from karyonet.report.document import UNDETERMINED, from_document, to_document
-from karyonet.report.schema import NOTICE, Provenance, ReportDocument, WeightRecord, json_schema
+from karyonet.report.schema import NOTICE, EditRecord, Provenance, ReportDocument, WeightRecord, json_schema
 
 if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = [
     "NOTICE",
+    "EditRecord",
     "Provenance",
     "Report",
     "ReportDocument",
@@ -39,12 +41,15 @@ class Report:
     Args:
         case: after the last stage.
         provenance: what made it.
+        edits: what a person has changed since.
     """
 
-    def __init__(self, case: Case, provenance: Provenance) -> None:
+    def __init__(self, case: Case, provenance: Provenance, edits: Sequence[EditRecord] = ()) -> None:
         self.case = case
         self.provenance = provenance
+        self.edits = tuple(edits)
         self._source: Path | None = None  # the folder that it was read from
+        self._redrawn: frozenset[str] = frozenset()  # metaphases whose pictures there do not hold any more
 
     @property
     def karyotype(self) -> Karyotype:
@@ -71,18 +76,31 @@ class Report:
 
     def to_document(self) -> ReportDocument:
         """Everything the report says, as it stands in ``report.json``."""
-        return to_document(self.case, self.provenance)
+        return to_document(self.case, self.provenance, self.edits)
 
     def to_json(self) -> str:
         """The text of ``report.json``."""
         return self.to_document().to_json()
 
-    def save(self, directory: str | Path, pdf: bool = False) -> Path:
+    def edited(self, case: Case, edits: Sequence[EditRecord], redrawn: Set[str]) -> Report:
+        """The report on the same case after edits; saved, it keeps the pictures of all metaphases but some.
+
+        Args:
+            case: as it is now.
+            edits: all changes that a person ever made to it.
+            redrawn: ids of the metaphases whose pictures are drawn anew; these have their pixels.
+        """
+        report = Report(case, self.provenance, edits)
+        report._source, report._redrawn = self._source, frozenset(redrawn)
+        return report
+
+    def save(self, directory: str | Path, pdf: bool = False, history: str | None = None) -> Path:
         """Write the report into a folder, whole or not at all; an earlier report there is replaced.
 
         Args:
             directory: absent, empty, or holding an earlier report and nothing else.
             pdf: also write ``report.pdf``.
+            history: the text of ``history.json``; by default that of the folder that the report was read from, if any.
 
         Returns:
             The folder.
@@ -93,7 +111,13 @@ class Report:
         """
         target = Path(directory)
         _folder.check_target(target)  # before the work of drawing
-        _folder.replace_folder(target, self._files(pdf))
+        files = self._files(pdf)
+        kept = None if self._source is None else self._source / _folder.HISTORY
+        if history is not None:
+            files[_folder.HISTORY] = history.encode("utf-8")
+        elif kept is not None and kept.is_file():
+            files[_folder.HISTORY] = kept.read_bytes()
+        _folder.replace_folder(target, files)
         return target
 
     @classmethod
@@ -117,7 +141,7 @@ class Report:
             raise InputError("K114", path=path, reason=f"{place}: {first['msg']}") from fault
         try:
             masks = read_masks(json.loads(outlines.read_text("utf-8"))) if outlines.is_file() else None
-            report = cls(from_document(document, masks), document.provenance)
+            report = cls(from_document(document, masks), document.provenance, document.edits)
         except (ValueError, KeyError, TypeError, ArrayError) as fault:
             raise InputError("K114", path=outlines, reason=str(fault)) from fault
         report._source = Path(directory)
@@ -149,18 +173,18 @@ class Report:
         from karyonet.report.karyogram import draw_karyogram
 
         title = "   ".join(filter(None, (self.case.id, metaphase.id, metaphase.iscn)))
-        return self._kept(f"{stem}.karyogram.png") or draw_karyogram(metaphase, title)
+        return self._kept(metaphase, f"{stem}.karyogram.png") or draw_karyogram(metaphase, title)
 
     def _overlay(self, metaphase: Metaphase, stem: str) -> Image.Image:
         from karyonet.report.overlay import draw_overlay
 
-        return self._kept(f"{stem}.overlay.png") or draw_overlay(metaphase)
+        return self._kept(metaphase, f"{stem}.overlay.png") or draw_overlay(metaphase)
 
-    def _kept(self, name: str) -> Image.Image | None:
+    def _kept(self, metaphase: Metaphase, name: str) -> Image.Image | None:
         """A picture of the folder that the report was read from."""
         from PIL import Image
 
-        if self._source is None or not (self._source / name).is_file():
+        if self._source is None or metaphase.id in self._redrawn or not (self._source / name).is_file():
             return None
         with Image.open(self._source / name) as picture:
             return picture.convert("RGB")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, cast
 
 import numpy as np
@@ -30,6 +32,7 @@ from karyonet.report.schema import (
     ChromosomeRecord,
     CloneRecord,
     ClusterRecord,
+    EditRecord,
     ErrorRecord,
     FindingRecord,
     KaryotypeRecord,
@@ -44,12 +47,13 @@ UNDETERMINED = Karyotype(None, "undetermined", reasons=("no stage has determined
 """Stands for the karyotype of a case that has none."""
 
 
-def to_document(case: Case, provenance: Provenance) -> ReportDocument:
+def to_document(case: Case, provenance: Provenance, edits: Sequence[EditRecord] = ()) -> ReportDocument:
     """Everything that the report says of a case.
 
     Args:
         case: after any number of stages; what is not filled becomes null, a missing outcome ``undetermined``.
         provenance: what made it.
+        edits: what a person has changed since.
 
     Raises:
         pydantic.ValidationError: if a field holds a value that the report does not allow; a fault of a stage.
@@ -66,6 +70,7 @@ def to_document(case: Case, provenance: Provenance) -> ReportDocument:
         findings=tuple(_finding_record(finding) for finding in case.findings),
         metaphases=tuple(_metaphase_record(metaphase) for metaphase in case.metaphases),
         errors=tuple(ErrorRecord(image=e.image, code=e.code, message=e.message) for e in case.errors),
+        edits=tuple(edits),
         provenance=provenance,
     )
 
@@ -122,7 +127,7 @@ def _finding_record(finding: Finding) -> FindingRecord:
 
 
 def _metaphase_record(metaphase: Metaphase) -> MetaphaseRecord:
-    quality, band_level = metaphase.quality, metaphase.band_level
+    quality = metaphase.quality
     return MetaphaseRecord(
         id=metaphase.id,
         image=metaphase.image,
@@ -131,9 +136,8 @@ def _metaphase_record(metaphase: Metaphase) -> MetaphaseRecord:
         height=metaphase.height,
         contrast=metaphase.contrast,
         quality=None if quality is None else QualityRecord(score=float(quality.score), flags=quality.flags),
-        band_level=None
-        if band_level is None
-        else BandLevelRecord(bphs=band_level.bphs, interval=band_level.interval, level=band_level.level),
+        band_level=None if metaphase.band_level is None else BandLevelRecord(**asdict(metaphase.band_level)),
+        band_level_reason=metaphase.band_level_reason,
         count=metaphase.count,
         iscn=metaphase.iscn,
         outcome=metaphase.outcome or "undetermined",
@@ -167,7 +171,7 @@ def _chromosome_record(chromosome: Chromosome) -> ChromosomeRecord:
 
 
 def _metaphase(record: MetaphaseRecord, masks: Masks) -> Metaphase:
-    quality, band_level = record.quality, record.band_level
+    quality = record.quality
     blank: NDArray[np.float32] = np.broadcast_to(np.float32(0), (record.height, record.width))
     return Metaphase(
         id=record.id,
@@ -196,7 +200,8 @@ def _metaphase(record: MetaphaseRecord, masks: Masks) -> Metaphase:
             for c in record.chromosomes
         ),
         quality=None if quality is None else Quality(quality.score, quality.flags),
-        band_level=None if band_level is None else BandLevel(band_level.bphs, band_level.interval, band_level.level),
+        band_level=None if record.band_level is None else BandLevel(**dict(record.band_level)),
+        band_level_reason=record.band_level_reason,
         count=record.count,
         iscn=record.iscn,
         outcome=record.outcome,

@@ -6,12 +6,15 @@ import json
 import shutil
 import uuid
 from collections.abc import Mapping
+from glob import escape
 from pathlib import Path
 
 from karyonet.errors import ConfigError
 
 REPORT = "report.json"
-_OWN_NAMES = frozenset({REPORT, "report.html", "report.pdf", "chromosomes.coco.json"})
+HISTORY = "history.json"
+"""Who changed what and when; beside a report that a person has edited."""
+_OWN_NAMES = frozenset({REPORT, HISTORY, "report.html", "report.pdf", "chromosomes.coco.json"})
 _OWN_ENDINGS = (".karyogram.png", ".overlay.png")
 _DESKTOP_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 
@@ -68,6 +71,18 @@ def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     shutil.rmtree(former, ignore_errors=True)
+
+
+def recover(folder: Path) -> None:
+    """Put an earlier report back that a kill in the middle of :func:`replace_folder` left under its hidden name."""
+    folder = folder.resolve()
+    if folder.exists() or not folder.parent.is_dir():
+        return
+    beside = f".{escape(folder.name)}.{'[0-9a-f]' * 8}"
+    for former in sorted(folder.parent.glob(f"{beside}.old"), key=lambda path: path.stat().st_mtime, reverse=True)[:1]:
+        former.rename(folder)
+        for unfinished in folder.parent.glob(f"{beside}.new"):
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _is_report(path: Path) -> bool:

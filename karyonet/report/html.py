@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from statistics import median
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -59,6 +60,7 @@ def _environment() -> Environment:
         "without_code": lambda text, code: text.removeprefix(f"{code}: "),
         "by_label": _by_label,
         "count": _count,
+        "case_band_level": case_band_level,
     }
     return environment
 
@@ -111,6 +113,15 @@ def _by_label(chromosomes: Sequence[ChromosomeRecord]) -> list[ChromosomeRecord]
 
 def _count(metaphase: MetaphaseRecord) -> int:
     return len(metaphase.chromosomes) if metaphase.count is None else metaphase.count
+
+
+def case_band_level(metaphases: Sequence[MetaphaseRecord]) -> str | None:
+    """The band level of a case in words: the median over the metaphases that have one; None where none has."""
+    levels = [metaphase.band_level.bphs for metaphase in metaphases if metaphase.band_level is not None]
+    if not levels:
+        return None
+    extent = f", {min(levels):.0f}–{max(levels):.0f}" if len(levels) > 1 else ""
+    return f"{median(levels):.0f} bphs (median of {len(levels)} of {len(metaphases)} metaphases{extent})"
 
 
 def _data_uri(picture: Image.Image, format: str) -> str:

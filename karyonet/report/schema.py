@@ -97,11 +97,18 @@ class QualityRecord(_Record):
 
 
 class BandLevelRecord(_Record):
-    """Bands per haploid set with their 95 % interval."""
+    """Bands per haploid set with their 95 % interval.
+
+    Attributes:
+        estimator: name and version of what estimated them.
+        chromosomes: ids of those that decided, the most telling first.
+    """
 
     bphs: Number
     interval: tuple[Number, Number]
     level: Annotated[int, Field(alias="class")]
+    estimator: str | None = None
+    chromosomes: tuple[str, ...] = ()
 
 
 class ClusterRecord(_Record):
@@ -154,6 +161,7 @@ class MetaphaseRecord(_Record):
     contrast: Contrast
     quality: QualityRecord | None
     band_level: BandLevelRecord | None
+    band_level_reason: str | None = None
     count: Count | None
     iscn: str | None
     outcome: Outcome
@@ -207,8 +215,24 @@ class Provenance(_Record):
     notice: str = NOTICE
 
 
+class EditRecord(_Record):
+    """A change that a person made, in words; ``history.json`` has it in full.
+
+    Attributes:
+        when: time in UTC, ISO 8601.
+        author: who.
+        what: what was changed.
+        note: what the author wrote to it.
+    """
+
+    when: str
+    author: Text
+    what: Text
+    note: Text | None = None
+
+
 class ReportDocument(_Record):
-    """The whole of ``report.json``."""
+    """The whole of ``report.json``; ``edits`` is left out where there are none."""
 
     version: Annotated[Literal["karyonet.report/1"], Field(alias="schema")] = "karyonet.report/1"
     case: CaseRecord
@@ -216,6 +240,7 @@ class ReportDocument(_Record):
     findings: tuple[FindingRecord, ...] = ()
     metaphases: tuple[MetaphaseRecord, ...] = ()
     errors: tuple[ErrorRecord, ...] = ()
+    edits: tuple[EditRecord, ...] = ()
     provenance: Provenance
 
     @model_validator(mode="after")
@@ -231,7 +256,8 @@ class ReportDocument(_Record):
 
     def to_json(self) -> str:
         """``report.json``, indented, in UTF-8 text that ends with a newline."""
-        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+        left_out = None if self.edits else {"edits"}
+        return self.model_dump_json(by_alias=True, indent=2, exclude=left_out) + "\n"
 
 
 def json_schema() -> dict[str, Any]:

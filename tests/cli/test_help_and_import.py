@@ -29,5 +29,5 @@ def test_help_names_every_command() -> None:
     text = subprocess.run(
         [sys.executable, "-m", "karyonet", "--help"], capture_output=True, text=True, check=True
     ).stdout
-    for command in ("run", "batch", "rank", "evaluate", "train", "config", "stages", "models", "schema"):
+    for command in ("run", "batch", "apply", "rank", "evaluate", "train", "config", "stages", "models", "schema"):
         assert command in text
