@@ -32,6 +32,8 @@ CONSISTENT = 1.35
 """Factor by which the found size may differ from the assumed one for the network to be trusted with it."""
 CLOSE = 1.1
 """Factor within which size and density are not measured anew."""
+SMALLEST = 24.0
+"""Pixels: chromosomes of which the median is shorter show no bands, and grains of dirt look like them."""
 MOST_LOOKS = 3
 """At an image, each at the size and density that the one before has found."""
 FEWEST = 8
@@ -171,7 +173,8 @@ class ChromosomeFinder:
             if found.sure < FEWEST or apart <= CLOSE or look == MOST_LOOKS - 1:
                 break
             size, density = float(np.clip(found.size, size / CONSISTENT, size * CONSISTENT)), found.density
-        return _Settled(found, found.sure >= FEWEST and _apart(found.size, size) < CONSISTENT)
+        agrees = found.sure >= FEWEST and found.size >= SMALLEST and _apart(found.size, size) < CONSISTENT
+        return _Settled(found, agrees)
 
     @torch.inference_mode()
     def rescored(self, evidence: Evidence) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from karyonet.case import Instance, Metaphase
+from karyonet.case import Contrast, Instance, Metaphase
 from karyonet.device import DeviceName, Precision
 from karyonet.errors import InputError
 from karyonet.geometry.region import BoundingBox, Region
@@ -50,10 +50,13 @@ class InstanceSegmenter(MetaphaseStage):
     class Options(StageOptions):
         weights: str = Field("detector", description="shipped name or .safetensors file of the detector")
         box_masks: str = Field("box_masks", description="the same of the mask network")
+        box_masks_fluorescence: str = Field(
+            "box_masks_fluorescence", description="the same for fluorescence, whose edges are wider"
+        )
         threshold: float | None = Field(
             None, gt=0, lt=1, description="how sure a chromosome must be; null takes that of the model card"
         )
-        fewest_chromosomes: int = Field(10, ge=0, description="fewer than this are no metaphase")
+        fewest_chromosomes: int = Field(20, ge=0, description="fewer than this are no metaphase")
         most_chromosomes: int = Field(250, ge=1, description="more than this are no metaphase")
         device: DeviceName = "auto"
         precision: Precision = "auto"
@@ -61,9 +64,10 @@ class InstanceSegmenter(MetaphaseStage):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         chosen: InstanceSegmenter.Options = self.options
-        self._weights = find("segmentation", chosen.weights), find("segmentation", chosen.box_masks)
+        names = (chosen.weights, chosen.box_masks, chosen.box_masks_fluorescence)
+        self._weights = tuple(find("segmentation", name) for name in names)
         self._finder: ChromosomeFinder | None = None
-        self._masks: BoxMasks | None = None
+        self._masks: dict[Contrast, BoxMasks] = {}
 
     @property
     def weights(self) -> tuple[WeightFile, ...]:
@@ -76,7 +80,7 @@ class InstanceSegmenter(MetaphaseStage):
     def process(self, metaphase: Metaphase) -> Metaphase:
         options: InstanceSegmenter.Options = self.options
         density = metaphase.optical_density
-        instances = self.find(density) if has_contrast(density) else []
+        instances = self.find(density, metaphase.contrast) if has_contrast(density) else []
         error: InputError | None = None
         if not has_contrast(density):
             error = InputError("K121")
@@ -92,11 +96,12 @@ class InstanceSegmenter(MetaphaseStage):
         clusters = clusters_of(components(foreground))
         return replace(metaphase, foreground=foreground, instances=tuple(instances), clusters=clusters)
 
-    def find(self, optical_density: NDArray[np.float32]) -> list[Instance]:
+    def find(self, optical_density: NDArray[np.float32], contrast: Contrast = "absorption") -> list[Instance]:
         """The chromosomes of an image, the surest first.
 
         Args:
             optical_density: float32, shape (height, width); 0 is background.
+            contrast: of the image.
 
         Raises:
             WeightsError: K3xx if the weights cannot be used.
@@ -109,7 +114,7 @@ class InstanceSegmenter(MetaphaseStage):
             self._finder = ChromosomeFinder(self._weights[0], self.options.device, self.options.precision)
         finder = self._finder
         found = finder(optical_density)
-        boxes, drawn = candidates_in(found.boxes, self._box_masks(), optical_density)
+        boxes, drawn = candidates_in(found.boxes, self._box_masks(contrast), optical_density)
         if not drawn:
             return []
         if finder.rescoring:
@@ -129,15 +134,16 @@ class InstanceSegmenter(MetaphaseStage):
 
     def regions_in_boxes(self, metaphase: Metaphase, boxes: Sequence[BoundingBox]) -> list[Region]:
         """See :class:`karyonet.stage.BoxSegmenter`."""
-        found = self._box_masks()(metaphase.optical_density, boxes)
+        found = self._box_masks(metaphase.contrast)(metaphase.optical_density, boxes)
         return with_fallback(found, boxes, metaphase.foreground)
 
-    def _box_masks(self) -> BoxMasks:
+    def _box_masks(self, contrast: Contrast) -> BoxMasks:
         from .masks import BoxMasks
 
-        if self._masks is None:
-            self._masks = BoxMasks(self._weights[1], self.options.device, self.options.precision)
-        return self._masks
+        if contrast not in self._masks:
+            weight = self._weights[2 if contrast == "fluorescence" else 1]
+            self._masks[contrast] = BoxMasks(weight, self.options.device, self.options.precision)
+        return self._masks[contrast]
 
 
 def in_box(region: Region, box: BoundingBox) -> Region:

@@ -19,6 +19,7 @@ from karyonet.training.recipe import Recipe, read_recipe
 SHIPPED = sorted(Path(entry.name).stem for entry in files("karyonet.configs.train").iterdir() if ".yaml" in entry.name)
 OTHER_KINDS: dict[str, type[Recipe]] = {
     "classification_context": ContextRecipe, "segmentation_masks": MaskRecipe,
+    "segmentation_masks_fluorescence": MaskRecipe,
     "segmentation_detector": DetectorRecipe, "segmentation_rescoring": RescoringRecipe,
     "abnormality_pretrain": PretrainingRecipe, "abnormality_pretrain_paper": PretrainingRecipe,
     "abnormality_finetune": FinetuningRecipe,
