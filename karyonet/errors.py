@@ -45,6 +45,7 @@ MESSAGES: dict[str, str] = {
     "K210": "{path} holds {entry}, which is no part of a karyonet report; give another --out, or empty the folder",
     "K211": "a PDF cannot be written on this computer ({reason}); install Pango, or leave out --pdf",
     "K213": "{path} cannot be written ({reason}); give another path",
+    "K214": "{path} holds a report that a person has edited; give another --out, or move it away",
     # K3xx: weight files
     "K301": "there are no weights {name} for stage {stage}; give a .safetensors file or one of: {known}",
     "K302": "{path} has checksum {actual}, its model card says {expected}; fetch or export the file again",

@@ -37,7 +37,7 @@ def run(
     from karyonet.case import Case
     from karyonet.config import load_config
     from karyonet.pipeline import Pipeline
-    from karyonet.report.folder import check_target
+    from karyonet.report.folder import check_target, check_unedited
 
     settings = load_config(config, override or ())
     console = Console(stderr=True, quiet=quiet)
@@ -49,6 +49,7 @@ def run(
         case = Case.read(*images, case_id=case_id, limits=settings.reading)
         folder = out or Path("karyonet-out") / folder_name(case.id)
         check_target(folder)
+        check_unedited(folder)
         report = pipeline(
             case, lambda stage, case: progress.update(task, description=f"{stage} ({len(case.metaphases)} metaphases)")
         )

@@ -38,6 +38,16 @@ def check_target(folder: Path) -> None:
             raise ConfigError("K210", path=folder, entry=name)
 
 
+def check_unedited(folder: Path) -> None:
+    """Refuse a place that holds a report with edits: they are work that a new report would lose.
+
+    Raises:
+        ConfigError: K214.
+    """
+    if (folder / HISTORY).is_file():
+        raise ConfigError("K214", path=folder)
+
+
 def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files into a new sibling folder and rename it into place; an earlier report there goes.
 

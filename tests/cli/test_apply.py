@@ -51,7 +51,7 @@ def state(place: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (place / "out" / "a").iterdir()}
 
 
-def test_edits_are_applied_and_a_batch_leaves_the_edited_case_as_it_is(place: Path) -> None:
+def test_edits_are_applied_and_neither_a_batch_nor_a_run_undoes_them(place: Path) -> None:
     file = edits(
         place,
         {"edit": "relabel", "metaphase": "m1", "chromosome": "c1", "label": "X"},
@@ -67,6 +67,8 @@ def test_edits_are_applied_and_a_batch_leaves_the_edited_case_as_it_is(place: Pa
     again = karyonet(place, "batch", "cases", "--out", "out", "--config", "lab.yaml", "--jobs", 1)
     assert again.returncode == 0, again.stderr
     assert "1 finished before" in again.stdout
+    run = karyonet(place, "run", "cases/a", "--out", "out/a", "--config", "lab.yaml")
+    assert run.returncode == 2 and "K214" in run.stderr
     assert state(place) == before
 
 
