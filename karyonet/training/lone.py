@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, binary_fill_holes, find_objects, label
 
+from karyonet.case import FloatArray
 from karyonet.geometry.region import BoundingBox, Region, box_iou
 
 _EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
@@ -72,3 +73,15 @@ def box_size(boxes: Sequence[BoundingBox]) -> float:
     """Median of the longer sides of a metaphase's boxes in pixels: what its magnification is told by."""
     sides = [max(xmax - xmin, ymax - ymin) for xmin, ymin, xmax, ymax in boxes]
     return float(np.median(sides)) if sides else 1.0
+
+
+def density_in_boxes(optical_density: FloatArray, boxes: Sequence[BoundingBox]) -> np.float32:
+    """Mean optical density of a metaphase's chromosomes, told by their boxes alone.
+
+    The 90th percentile in a box is near the darkest bands, whatever else the box holds. On 119 training metaphases of
+    ``gband_metaphases`` with a good foreground the mean density was 0.77 times its median over the boxes (5th to 95th
+    percentile: 0.71–0.84).
+    """
+    patches = [optical_density[ymin:ymax, xmin:xmax] for xmin, ymin, xmax, ymax in boxes]
+    dark = [float(np.percentile(patch, 90)) for patch in patches if patch.size]
+    return np.float32(max(0.77 * float(np.median(dark)), 1e-3) if dark else 1.0)

@@ -153,6 +153,29 @@ def pack_metaphases_dataset(
     return _gather(StripPack, directory, work, images, processes)
 
 
+def pack_strips_folder(path: Path, upright: Sequence[str], pipeline: str, processes: int = 1) -> Packed[StripPack]:
+    """Pack a data set folder of format strips or metaphases, whichever it is, as strips.
+
+    Args:
+        path: the folder.
+        upright: names of folders of format strips whose chromosomes all lie short arm up.
+        pipeline: configuration that straightens the chromosomes of metaphase images.
+        processes: how many cells or images are worked on at a time.
+
+    Raises:
+        DataError: K401 if it is neither, else as :func:`pack_strips_dataset` and :func:`pack_metaphases_dataset`.
+    """
+    if (path / "cells").is_dir():
+        return pack_strips_dataset(path, upright=path.name in upright, processes=processes)
+    if (path / "images").is_dir():
+        from karyonet.evaluation.annotated import StageClassifier
+        from karyonet.pipeline import Pipeline
+
+        straightened = StageClassifier(Pipeline.from_config(pipeline).stages).chromosomes
+        return pack_metaphases_dataset(path, straightened, processes=processes)
+    raise DataError("K401", path=path, format="strips or metaphases", missing="cells/ or images/")
+
+
 def pack_whole_metaphases(
     directory: str | Path,
     segmentation: WholeSegmenter,

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from karyonet.evaluation.outliers import separation
 from karyonet.training.batches import moved
+from karyonet.training.calibration import fit_temperature
 from karyonet.weights import Metric
 
 from .artificial_bags import Example, TrainingBatch, collate_examples
@@ -67,12 +67,8 @@ class Judged:
 
     def temperature(self) -> float:
         """What to divide logits by so that the answers are most likely (Guo et al., ICML 2017); 0.1–10."""
-        found = minimize_scalar(
-            lambda t: _surprise(self.logits / np.exp(t), self.abnormal),
-            bounds=(np.log(0.1), np.log(10.0)),
-            method="bounded",
-        )
-        return float(np.exp(found.x))
+        logits = np.column_stack([np.zeros_like(self.logits), self.logits])
+        return fit_temperature(logits, self.abnormal.astype(np.int64))
 
 
 def judge(model: nn.Module, examples: Sequence[Example], device: torch.device, batch_size: int = 128) -> Judged:

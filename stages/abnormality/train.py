@@ -19,7 +19,7 @@ from karyonet.errors import DataError
 from karyonet.training.batches import moved
 from karyonet.training.loop import Trainer
 from karyonet.training.model_card import describe_split, recipe_on_card, write_weights
-from karyonet.training.packing import Packed, pack_metaphases_dataset, pack_once, pack_strips_dataset
+from karyonet.training.packing import Packed, pack_once, pack_strips_folder
 from karyonet.training.recipe import WeightsRecipe
 from karyonet.training.run import start_from, train_by_recipe, two_parts
 from karyonet.training.strip_pack import StripPack, concatenate
@@ -193,7 +193,11 @@ def load_pack(path: Path, recipe: BagRecipe, cache: Path) -> StripPack:
         DataError: K401 if the path is neither.
     """
     kept = cache / f"{path.stem}-upright.npz"
-    pack = pack_once(StripPack, path, cache, lambda folder: _pack_folder(recipe, folder))
+
+    def make(folder: Path) -> Packed[StripPack]:
+        return pack_strips_folder(folder, recipe.upright, recipe.pipeline, recipe.processes)
+
+    pack = pack_once(StripPack, path, cache, make)
     if (pack.polarity >= 0).all():
         return pack
     if kept.is_file():
@@ -236,18 +240,6 @@ def main(
 ) -> None:
     """``karyonet train abnormality-pretrain``; see :func:`karyonet.training.run.train_by_recipe`."""
     train_by_recipe(pretrain, PretrainingRecipe, "abnormality_pretrain", config, data, run, resume, initial=initial)
-
-
-def _pack_folder(recipe: BagRecipe, path: Path) -> Packed[StripPack]:
-    if (path / "cells").is_dir():
-        return pack_strips_dataset(path, upright=path.name in recipe.upright, processes=recipe.processes)
-    if (path / "images").is_dir():
-        from karyonet.evaluation.annotated import StageClassifier
-        from karyonet.pipeline import Pipeline
-
-        straightened = StageClassifier(Pipeline.from_config(recipe.pipeline).stages).chromosomes
-        return pack_metaphases_dataset(path, straightened, processes=recipe.processes)
-    raise DataError("K401", path=path, format="strips or metaphases", missing="cells/ or images/")
 
 
 def _probability(logit: float) -> float:

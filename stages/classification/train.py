@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +18,16 @@ from karyonet.case import LABELS
 from karyonet.device import autocast
 from karyonet.errors import DataError
 from karyonet.evaluation.classification import CellResult, summarise
+from karyonet.training.calibration import fit_temperature
 from karyonet.training.loop import Trainer
 from karyonet.training.model_card import describe_packs, recipe_on_card, write_weights
-from karyonet.training.packing import Packed, pack_metaphases_dataset, pack_once, pack_strips_dataset
+from karyonet.training.packing import Packed, pack_once, pack_strips_folder
 from karyonet.training.recipe import WeightsRecipe
 from karyonet.training.run import start_from, train_by_recipe
 from karyonet.training.strip_pack import StripPack, concatenate
 from karyonet.weights import Metric, ModelCard, WeightFile
 
 from .augmentation import Augmentation
-from .calibration import fit_temperature
 from .conformal import fit_label_sets
 from .dataset import SampleOrder, Sampling, StripBatch, StripSet, split_pack, thinned
 from .model import Architecture, Prediction, ProxyHead, ProxyResNeXtCBAM
@@ -193,7 +192,11 @@ def load_pack(path: Path, recipe: ClassificationRecipe, cache: Path) -> StripPac
     Raises:
         DataError: K401 if the path is neither.
     """
-    return pack_once(StripPack, path, cache, partial(_pack_folder, recipe))
+
+    def pack(folder: Path) -> Packed[StripPack]:
+        return pack_strips_folder(folder, recipe.upright, recipe.pipeline, recipe.processes)
+
+    return pack_once(StripPack, path, cache, pack)
 
 
 def export(
@@ -258,18 +261,6 @@ def main(
     train_by_recipe(
         train_classification, ClassificationRecipe, "classification", config, data, run, resume, initial=initial
     )
-
-
-def _pack_folder(recipe: ClassificationRecipe, path: Path) -> Packed[StripPack]:
-    if (path / "cells").is_dir():
-        return pack_strips_dataset(path, upright=path.name in recipe.upright, processes=recipe.processes)
-    if (path / "images").is_dir():
-        from karyonet.evaluation.annotated import StageClassifier
-        from karyonet.pipeline import Pipeline
-
-        straightened = StageClassifier(Pipeline.from_config(recipe.pipeline).stages).chromosomes
-        return pack_metaphases_dataset(path, straightened, processes=recipe.processes)
-    raise DataError("K401", path=path, format="strips or metaphases", missing="cells/ or images/")
 
 
 def _refuse_rare_types(training: StripPack, fewest: int) -> None:

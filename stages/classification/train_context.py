@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from karyonet.device import autocast, choose_device
 from karyonet.evaluation.classification import summarise
+from karyonet.training.calibration import fit_temperature
 from karyonet.training.loop import Trainer
 from karyonet.training.model_card import recipe_on_card, write_weights
 from karyonet.training.recipe import Recipe
@@ -25,7 +26,6 @@ from karyonet.training.strip_pack import StripPack, concatenate
 from karyonet.weights import Metric, WeightFile, card_section, find, load_matching
 
 from .augmentation import Augmentation
-from .calibration import fit_temperature
 from .conformal import fit_label_sets
 from .context import ContextArchitecture, ContextNetwork, measure
 from .dataset import StripSet, split_pack

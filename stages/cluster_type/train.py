@@ -11,16 +11,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from karyonet.case import FloatArray
 from karyonet.device import autocast
 from karyonet.errors import DataError
 from karyonet.evaluation import metrics
-from karyonet.geometry.region import BoundingBox
 from karyonet.stage import BoxSegmenter, load
+from karyonet.training.calibration import fit_temperature
+from karyonet.training.lone import density_in_boxes
 from karyonet.training.loop import Trainer
 from karyonet.training.metaphase_pack import MetaphasePack
 from karyonet.training.model_card import describe_split, recipe_on_card, write_weights
@@ -231,15 +230,6 @@ def figures(said: ClusterPrediction, truth: Examples, temperature: float = 1.0) 
     return found | ({"rejected": float(decided.rejected[others].mean())} if others.any() else {})
 
 
-def calibrated(logits: Tensor, kinds: Tensor) -> float:
-    """The temperature, 0.1–10, that makes the kinds most likely (Guo et al., ICML 2017, eq. 9)."""
-
-    def surprise(log_temperature: float) -> float:
-        return float(F.cross_entropy(logits.double() / np.exp(log_temperature), kinds))
-
-    return float(np.exp(minimize_scalar(surprise, bounds=(np.log(0.1), np.log(10.0)), method="bounded").x))
-
-
 def train_cluster_type(
     recipe: ClusterTypeRecipe, data: Sequence[Path] = (), run: Path | None = None, resume: bool = True
 ) -> WeightFile | None:
@@ -272,7 +262,7 @@ def train_cluster_type(
         return None
     with torch.inference_mode(), autocast(trainer.device, recipe.precision):
         said = predict(trainer.best_model(), material.held_out.views[:, 0], trainer.device)
-    temperature = calibrated(said.kinds, material.held_out.kinds)
+    temperature = fit_temperature(said.kinds.numpy(), material.held_out.kinds.numpy())
     found = figures(said, material.held_out, temperature)
     rejections = torch.softmax(said.kinds / temperature, dim=1)[:, TYPES:].sum(dim=1).numpy()
     names = {"score": "macro_f1"}
@@ -310,14 +300,7 @@ def _packed(processes: int, folder: Path) -> Packed[MetaphasePack]:
     # On the CPU: the processes could not share a GPU.
     segmentation = load(_SEGMENTER, "segmentation")(device="cpu")
     assert isinstance(segmentation, BoxSegmenter)
-    return pack_whole_metaphases(folder, segmentation, _density_in_boxes, PACKED_SIZE, processes=processes)
-
-
-def _density_in_boxes(optical_density: FloatArray, boxes: Sequence[BoundingBox]) -> np.float32:
-    """Mean density of a metaphase's chromosomes: 0.77 of the 90th percentile in a box, the median over its boxes."""
-    patches = [optical_density[ymin:ymax, xmin:xmax] for xmin, ymin, xmax, ymax in boxes]
-    dark = [float(np.percentile(patch, 90)) for patch in patches if patch.size]
-    return np.float32(max(0.77 * float(np.median(dark)), 1e-3) if dark else 1.0)
+    return pack_whole_metaphases(folder, segmentation, density_in_boxes, PACKED_SIZE, processes=processes)
 
 
 def main(

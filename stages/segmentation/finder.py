@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from karyonet.case import FloatArray
 from karyonet.device import DeviceName, Precision, autocast, choose_device
+from karyonet.training.lone import density_in_boxes
 from karyonet.weights import WeightFile, card_section, load_into
 
 from .crops import MOST_DENSE
 from .detection import Boxes, peaks, suppressed, together, whole_boxes
 from .detector_model import Detector, DetectorArchitecture
-from .masks import density_in_boxes
 from .rescoring_model import Evidence, tensors
 from .threshold import first_threshold
 from .tiles import tiles

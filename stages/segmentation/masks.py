@@ -13,6 +13,7 @@ from scipy.ndimage import binary_fill_holes, label
 from karyonet.case import FloatArray
 from karyonet.device import DeviceName, Precision, autocast, choose_device
 from karyonet.geometry.region import BoundingBox, Region
+from karyonet.training.lone import density_in_boxes
 from karyonet.weights import WeightFile, card_section, load_into
 
 from .crops import CropSettings, crop_boxes, mask_in_image
@@ -103,18 +104,6 @@ class BoxMasks:
             certainty = 2 * float(inside.mean()) - 1 if inside.size else 0.0
             found.append(None if region is None else Drawn(region, certainty))
         return found
-
-
-def density_in_boxes(optical_density: FloatArray, boxes: Sequence[BoundingBox]) -> np.float32:
-    """Mean optical density of a metaphase's chromosomes, told by their boxes alone.
-
-    The 90th percentile in a box is near the darkest bands, whatever else the box holds. On 119 training metaphases of
-    ``gband_metaphases`` with a good foreground the mean density was 0.77 times its median over the boxes (5th to 95th
-    percentile: 0.71–0.84).
-    """
-    patches = [optical_density[ymin:ymax, xmin:xmax] for xmin, ymin, xmax, ymax in boxes]
-    dark = [float(np.percentile(patch, 90)) for patch in patches if patch.size]
-    return np.float32(max(0.77 * float(np.median(dark)), 1e-3) if dark else 1.0)
 
 
 def _solid(mask: NDArray[np.bool_], offset: tuple[int, int]) -> Region | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from karyonet.training.lone import density_in_boxes
 from karyonet.training.metaphase_pack import MetaphasePack
 from karyonet.training.packing import Packed, pack_masked_images, pack_once, pack_whole_metaphases
 
-from .masks import density_in_boxes
 from .stage import ThresholdSegmenter
 
 PACKED_SIZE = 64.0

@@ -12,7 +12,7 @@ from karyonet.data.metaphases import AnnotatedMetaphase
 from karyonet.errors import DataError
 from karyonet.geometry.region import Region
 from karyonet.stages.segmentation import ThresholdSegmenter
-from karyonet.stages.segmentation.masks import density_in_boxes
+from karyonet.training.lone import density_in_boxes
 from karyonet.training.packing import (
     Failure,
     Packed,

@@ -28,8 +28,8 @@ from karyonet.evaluation.segmentation_truth import AnnotatedImage
 from karyonet.geometry.region import Region
 from karyonet.pipeline import Pipeline
 from karyonet.stages.segmentation import ThresholdSegmenter
-from karyonet.stages.segmentation.masks import density_in_boxes
 from karyonet.training.compose import CONTACTS, Composition, Contact, Cutout, Field, lay_beside
+from karyonet.training.lone import density_in_boxes
 from karyonet.training.metaphase_pack import MetaphasePack
 from karyonet.training.packing import pack_whole_metaphases
 

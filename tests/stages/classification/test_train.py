@@ -9,8 +9,8 @@ import yaml
 from karyonet.case import LABELS
 from karyonet.errors import DataError
 from karyonet.stages.classification import ProxyClassifier
-from karyonet.stages.classification.calibration import fit_temperature
 from karyonet.stages.classification.train import main
+from karyonet.training.calibration import fit_temperature
 from karyonet.training.strip_pack import LabelledStrip, StripPack, concatenate, pack_cell
 
 TYPES = ("1", "9", "21", "Y")

@@ -22,7 +22,6 @@ from karyonet.stages.cluster_type.train import (
     ContrastiveTask,
     Examples,
     Material,
-    calibrated,
     drawn,
     examples_of_step,
     figures,
@@ -194,13 +193,6 @@ def test_type_number_and_rejection_agree() -> None:
         assert said.rejected[place] == (kinds[place, TYPES:].sum() >= 0.4) == (kind in KINDS[TYPES:])
         expected = {"instance": {1}, "nucleus": {0}, "debris": {0}}.get(kind, {2, 3, 4, 5})
         assert int(said.counts[place]) in expected
-
-
-def test_logits_that_are_too_sure_are_calibrated() -> None:
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(4000, 6, generator=generator)
-    kinds = torch.multinomial(torch.softmax(logits, 1), 1, generator=generator)[:, 0]
-    assert calibrated(4 * logits, kinds) == pytest.approx(4, rel=0.15)
 
 
 def test_neighbours_agree_where_kinds_lie_apart() -> None:

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say."""
+"""Probabilities that mean what they say: what every stage's classifier is calibrated with."""
 
 from __future__ import annotations
 
