@@ -52,12 +52,12 @@ def foreground_objects(
     others: list[ForegroundObject] = []
     lone = [True] * len(singles)
     for component in components_of(foreground, smallest):
-        held = [number for number, single in enumerate(singles) if _holds(component, single)]
+        held = [number for number, single in enumerate(singles) if holds(component, single)]
         if len(held) >= 2:
             others.append(ForegroundObject(component, "cluster"))
             for number in held:
                 lone[number] = False
-        elif not held and not any(_touches(component, box) for box in boxes):
+        elif not held and not any(touches(component, box) for box in boxes):
             others.append(ForegroundObject(component, "debris"))
     named = [ForegroundObject(single, "chromosome", alone) for single, alone in zip(singles, lone, strict=True)]
     return [*named, *others]
@@ -69,12 +69,13 @@ def _part(region: Region, box: BoundingBox) -> NDArray[np.bool_]:
     return region.mask[max(box[1] - y, 0) : max(box[3] - y, 0), max(box[0] - x, 0) : max(box[2] - x, 0)]
 
 
-def _touches(region: Region, box: BoundingBox) -> bool:
+def touches(region: Region, box: BoundingBox) -> bool:
+    """Whether a box holds a pixel of a region."""
     return bool(_part(region, box).any())
 
 
-def _holds(component: Region, single: Region) -> bool:
+def holds(component: Region, single: Region) -> bool:
     """Whether a chromosome, itself a piece of the foreground, is a piece of this component."""
     row, column = np.argwhere(single.mask)[0]
     x, y = int(column) + single.bbox[0], int(row) + single.bbox[1]
-    return _touches(component, (x, y, x + 1, y + 1))
+    return touches(component, (x, y, x + 1, y + 1))

@@ -24,6 +24,7 @@ from .kinds import KINDS
 from .sources import Patch, Sources, SourceSettings, relative_density
 
 _FIELD = 320
+_AROUND = 96
 _MARGIN = 3
 _ATTEMPTS = 12
 _SQUARE = np.ones((3, 3), np.uint8)
@@ -34,6 +35,8 @@ class Compositions(BaseModel):
 
     Attributes:
         shares: of the kinds, in the order of :data:`~karyonet.stages.cluster_type.kinds.KINDS`.
+        found: share of the examples that are components of real metaphases as they lie. Of most clusters only the
+            number of chromosomes is known, so the contrastive training takes none.
         different: how many different examples there are; None composes new ones without end.
         most: chromosomes in a cluster. further: probability of each one above the fewest that the kind needs.
         closing: pixels that masks grow and shrink again; up to twice as many apart chromosomes still touch.
@@ -54,6 +57,7 @@ class Compositions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     shares: tuple[float, float, float, float, float, float] = (0.22, 0.2, 0.2, 0.2, 0.08, 0.1)
+    found: float = Setting(default=0.0, ge=0, le=1)
     different: int | None = Setting(default=None, ge=1)
     most: int = Setting(default=7, ge=3)
     further: float = Setting(default=0.4, ge=0, lt=1)
@@ -85,14 +89,15 @@ class Compositions(BaseModel):
 
 
 class Composed(NamedTuple):
-    """One example before it is varied.
+    """One example before it is varied, composed or found.
 
     Attributes:
         relative_density: float32, shape (height, width), neighbours and background included.
         region: the component in question.
-        kind: index in :data:`~karyonet.stages.cluster_type.kinds.KINDS`.
+        kind: index in :data:`~karyonet.stages.cluster_type.kinds.KINDS`; of what was found perhaps
+            :data:`~karyonet.stages.cluster_type.kinds.CLUSTER`.
         chromosomes: how many are in it; 0 for a nucleus or debris.
-        masks: bool, shape (chromosomes, height, width): each chromosome whole.
+        masks: bool, shape (n, height, width): each chromosome whole; none of what was found.
     """
 
     relative_density: FloatArray
@@ -145,6 +150,12 @@ def compose(sources: Sources, settings: Compositions, seed: int | Sequence[int])
     """
     generator = np.random.default_rng(seed)
     kind = KINDS[int(generator.choice(len(KINDS), p=_shares(sources, settings)))]
+    if settings.found and generator.random() < settings.found:
+        patches = {"instance": sources.singles, "nucleus": sources.nuclei, "debris": sources.debris}.get(
+            kind, sources.clusters
+        )
+        if patches:
+            return _as_found(sources, patches[int(generator.integers(len(patches)))])
     if kind in ("nucleus", "debris"):
         patches = sources.nuclei if kind == "nucleus" else sources.debris
         field = _rejected(sources, patches[int(generator.integers(len(patches)))], generator)
@@ -156,6 +167,20 @@ def compose(sources: Sources, settings: Compositions, seed: int | Sequence[int])
         region, masks = Region.from_mask(field.covered if whole is None else whole), np.stack(field.masks)
     density = _surrounded(sources, field, region, settings, generator)
     return Composed(density, region, KINDS.index(kind), len(masks), masks)
+
+
+def _as_found(sources: Sources, patch: Patch) -> Composed:
+    """A component of a real metaphase among all that lies around it."""
+    image = relative_density(sources.pack, patch.image)
+    window = patch.region.with_margin(_AROUND, (image.shape[0], image.shape[1]))
+    no_masks = np.zeros((0, *window.mask.shape), dtype=bool)
+    return Composed(
+        np.ascontiguousarray(image[window.slices]),
+        Region.from_mask(window.mask),
+        patch.kind,
+        patch.chromosomes,
+        no_masks,
+    )
 
 
 def _shares(sources: Sources, settings: Compositions) -> NDArray[np.float64]:

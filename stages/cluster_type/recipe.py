@@ -97,5 +97,6 @@ class ClusterTypeRecipe(ComposedRecipe):
             "architecture", "crops", "compositions", "train_split", "validation_split", "validation_examples",
         )  # fmt: skip
         told: dict[str, Any] = {name: getattr(self, name) for name in shared}
+        told["compositions"] = self.compositions.model_copy(update={"found": 0.0})
         # The momentum encoder is a running mean already.
         return ContrastiveRecipe(**told, **dict(self.contrastive), ema=0.0)

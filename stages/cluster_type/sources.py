@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -14,12 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.spatial import ConvexHull, QhullError
 
 from karyonet.case import FloatArray
-from karyonet.data.objects import foreground_objects
+from karyonet.data.boxes import components_of, region_in_box
+from karyonet.data.objects import holds, touches
 from karyonet.errors import DataError
-from karyonet.geometry.region import Region
+from karyonet.geometry.region import BoundingBox, Region, box_iou
 from karyonet.training.compose import Cutout
 from karyonet.training.metaphase_pack import MetaphasePack
 from karyonet.training.strip_pack import LEVELS
+
+from .kinds import CLUSTER, KINDS
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +40,8 @@ class SourceSettings(BaseModel):
             that nobody boxed, and is left out.
         clearance: pixels without stain around a place where clusters are laid.
         spots: such places an image.
+        single_area: least and largest area of a component that may be one chromosome, and of one chromosome's part of a
+            cluster: what is smaller is a piece, what is larger has dirt or a nucleus on it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,13 +55,25 @@ class SourceSettings(BaseModel):
     chromosome_density: tuple[float, float] = (0.6, 1.5)
     clearance: float = Field(default=24.0, gt=0)
     spots: int = Field(default=4, ge=1)
+    single_area: tuple[float, float] = (0.7, 12.0)
 
 
 class Patch(NamedTuple):
-    """An object of an image of a pack."""
+    """A stained component of an image of a pack.
+
+    Attributes:
+        image: which.
+        region: its pixels.
+        kind: index in :data:`~karyonet.stages.cluster_type.kinds.KINDS`, or
+            :data:`~karyonet.stages.cluster_type.kinds.CLUSTER`: boxes tell several chromosomes from one, but rarely how
+            these lie.
+        chromosomes: how many are boxed in it.
+    """
 
     image: int
     region: Region
+    kind: int
+    chromosomes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +86,7 @@ class Sources:
         spots: int32, shape (n, 3): image, x and y of places without stain. clearances: float32, shape (n,), ascending,
             how far it is from each to the nearest stain, in pixels.
         nuclei, debris: stained, but outside every annotated box.
+        singles, clusters: with one annotated chromosome or several in it.
     """
 
     pack: MetaphasePack
@@ -77,6 +95,8 @@ class Sources:
     clearances: NDArray[np.float32]
     nuclei: tuple[Patch, ...]
     debris: tuple[Patch, ...]
+    singles: tuple[Patch, ...]
+    clusters: tuple[Patch, ...]
 
     @classmethod
     def of(cls, pack: MetaphasePack, split: str, settings: SourceSettings) -> Sources:
@@ -90,7 +110,7 @@ class Sources:
             raise DataError("K405", path="the training data", reason=f"no chromosome of split {split} lies alone")
         spots: list[tuple[int, int, int]] = []
         clearances: list[float] = []
-        found: dict[str, list[Patch]] = {"nucleus": [], "debris": []}
+        found: list[Patch] = []
         for index in pack.of_split(split).tolist():
             density = relative_density(pack, index)
             stained = cv2.GaussianBlur(density, (0, 0), 0.7) > settings.level
@@ -98,21 +118,22 @@ class Sources:
                 spots.append((index, x, y))
                 clearances.append(clearance)
             boxes = [tuple(box) for box in np.rint(pack.boxes[pack.chromosomes(index)]).astype(int).tolist()]
-            smallest = int(settings.smallest * settings.breadth**2)
-            for thing in foreground_objects(stained, boxes, smallest, chromosomes=()):
-                kind = rejection(thing.region, density, settings)
-                if kind is not None:
-                    found[kind].append(Patch(index, thing.region))
-        for name, patches in found.items():
-            logger.info("%s: %d of the kind %s outside the boxes", split, len(patches), name)
+            found += [Patch(index, *known) for known in known_components(stained, density, boxes, settings)]
+        nuclei, debris = (tuple(p for p in found if p.kind == KINDS.index(name)) for name in ("nucleus", "debris"))
+        singles = tuple(patch for patch in found if patch.chromosomes == 1)
+        clusters = tuple(patch for patch in found if patch.chromosomes > 1)
+        told = "%s: %d nuclei, %d of debris, %d components of one chromosome, %d of several"
+        logger.info(told, split, len(nuclei), len(debris), len(singles), len(clusters))
         order = np.argsort(clearances, kind="stable")
         return cls(
             pack,
             chromosomes,
             np.array(spots, dtype=np.int32).reshape(-1, 3)[order],
             np.array(clearances, dtype=np.float32)[order],
-            tuple(found["nucleus"]),
-            tuple(found["debris"]),
+            nuclei,
+            debris,
+            singles,
+            clusters,
         )
 
     def cutout(self, patch: Patch) -> Cutout:
@@ -123,6 +144,42 @@ class Sources:
 def relative_density(pack: MetaphasePack, index: int) -> FloatArray:
     """An image of a pack, float32, shape (height, width); 1.0 is the mean density of its chromosomes."""
     return pack.image(index).astype(np.float32) / np.float32(LEVELS)
+
+
+def known_components(
+    stained: NDArray[np.bool_], density: FloatArray, boxes: Sequence[BoundingBox], settings: SourceSettings
+) -> Iterator[tuple[Region, int, int]]:
+    """The components of a metaphase of which the boxes that people drew say what they are.
+
+    Args:
+        stained: bool, shape (height, width).
+        density: float32, shape (height, width), relative.
+        boxes: of all its chromosomes.
+        settings: what is a nucleus, debris, or too large for its number of chromosomes.
+
+    Yields:
+        pixels, kind and number of chromosomes, as in :class:`Patch`.
+    """
+    areas = [area * settings.breadth**2 for area in (settings.smallest, *settings.single_area)]
+    chromosomes = [region_in_box(stained, box) for box in boxes]
+    for component in components_of(stained, int(areas[0])):
+        held = [box for box, one in zip(boxes, chromosomes, strict=True) if one is not None and holds(component, one)]
+        if held and areas[1] <= component.area / len(held) <= areas[2]:
+            yield component, _kind_of_held(held), len(held)
+        elif not held and not any(touches(component, box) for box in boxes):
+            kind = rejection(component, density, settings)
+            if kind is not None:
+                yield component, KINDS.index(kind), 0
+
+
+def _kind_of_held(boxes: Sequence[BoundingBox]) -> int:
+    """One is single, boxes without common pixels can only touch, of all others the boxes do not say it."""
+    if len(boxes) == 1:
+        return KINDS.index("instance")
+    corners = np.array(boxes, dtype=float)
+    overlaps = box_iou(corners, corners)
+    np.fill_diagonal(overlaps, 0)
+    return CLUSTER if overlaps.any() else KINDS.index("touching")
 
 
 def rejection(region: Region, density: FloatArray, settings: SourceSettings) -> Literal["nucleus", "debris"] | None:

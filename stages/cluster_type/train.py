@@ -31,8 +31,9 @@ from .compositions import compose
 from .contrastive import ContrastiveModel
 from .crops import CHANNELS
 from .inference import decide, predict
-from .kinds import KINDS, TYPES
+from .kinds import CLUSTER, KINDS, TYPES
 from .model import ClusterNetwork, ClusterPrediction
+from .network_stage import ClusterTypes
 from .recipe import ClusterTypeRecipe, ComposedRecipe, ContrastiveRecipe
 from .sources import Sources
 from .views import PACKED_SIZE, view
@@ -42,6 +43,7 @@ NEIGHBOURS = 15
 KEPT = 0.99
 """Share of the chromosomes that the threshold of rejection keeps."""
 _HELD_OUT = 7
+_COMPOSED, _FOUND = "composed of validation cut-outs", "components of validation metaphases"
 _SEGMENTER = "threshold_segmenter"
 """Registered name of the stage that finds the lone chromosomes of a folder's images."""
 
@@ -51,7 +53,8 @@ class Examples(NamedTuple):
 
     Attributes:
         views: float32, shape (n, views, 2, side, side).
-        kinds: int64, shape (n,). counts: int64, shape (n,), 0 for nuclei and debris.
+        kinds: int64, shape (n,), :data:`~karyonet.stages.cluster_type.kinds.CLUSTER` where no more is known.
+        counts: int64, shape (n,), 0 for nuclei and debris.
     """
 
     views: Tensor
@@ -65,11 +68,13 @@ class Material:
 
     Attributes:
         training: sources of the training split.
-        held_out: compositions of the validation split.
+        composed: compositions of the validation split.
+        found: components of its metaphases as they lie.
     """
 
     training: Sources
-    held_out: Examples
+    composed: Examples
+    found: Examples
 
     @classmethod
     def of(cls, recipe: ComposedRecipe, pack: MetaphasePack) -> Material:
@@ -81,7 +86,12 @@ class Material:
         settings = recipe.compositions.sources
         validation = Sources.of(pack, recipe.validation_split, settings)
         numbers = [(_HELD_OUT, number) for number in range(recipe.validation_examples)]
-        return cls(Sources.of(pack, recipe.train_split, settings), drawn(recipe, validation, numbers, 1, 0))
+        held_out = []
+        for found in (0.0, 1.0):
+            compositions = recipe.compositions.model_copy(update={"found": found})
+            shown = recipe.model_copy(update={"compositions": compositions})
+            held_out.append(drawn(shown, validation, numbers, 1, 0))
+        return cls(Sources.of(pack, recipe.train_split, settings), *held_out)
 
 
 def drawn(
@@ -142,7 +152,7 @@ class ContrastiveTask:
 
     def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         """Share of examples whose kind most of their nearest neighbours have (score)."""
-        crops, kinds = self.material.held_out.views[:, 0], self.material.held_out.kinds
+        crops, kinds = self.material.composed.views[:, 0], self.material.composed.kinds
         parts = [model(crops[start : start + 64].to(device)).float().cpu() for start in range(0, len(crops), 64)]
         return {"score": neighbours_agree(torch.cat(parts), kinds)}
 
@@ -168,16 +178,29 @@ class FineTuningTask:
     def loss(self, model: nn.Module, batch: Examples) -> Tensor:
         """Cross entropy of the kinds, and of the numbers where there are chromosomes."""
         said: ClusterPrediction = model(batch.views[:, 0].contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(said.kinds, batch.kinds, label_smoothing=self.recipe.label_smoothing)
+        loss = kind_loss(said.kinds, batch.kinds, self.recipe.label_smoothing)
         counted = batch.counts > 0
         targets = torch.where(counted, batch.counts.clamp(max=self.recipe.architecture.most) - 1, -100)
         counting = F.cross_entropy(said.counts, targets, reduction="sum") / counted.sum().clamp(min=1)
         return loss + self.recipe.count_weight * counting
 
     def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
-        """See :func:`figures`; the macro F1 of the types is the score."""
-        held_out = self.material.held_out
-        return figures(predict(model, held_out.views[:, 0], device), held_out)
+        """See :func:`figures`; the macro F1 of the types of compositions is the score."""
+        said = [predict(model, part.views[:, 0], device) for part in (self.material.composed, self.material.found)]
+        return figures(said, (self.material.composed, self.material.found))
+
+
+def kind_loss(logits: Tensor, kinds: Tensor, label_smoothing: float) -> Tensor:
+    """Mean cross entropy; of a cluster of unknown kind, that of the sum of its possible kinds.
+
+    Args:
+        logits: float32, shape (n, 6). kinds: int64, shape (n,), as of :class:`Examples`.
+        label_smoothing: of the known kinds.
+    """
+    known = F.cross_entropy(logits, kinds, ignore_index=CLUSTER, label_smoothing=label_smoothing, reduction="sum")
+    unknown = logits[kinds == CLUSTER]
+    partly = torch.logsumexp(unknown, dim=1) - torch.logsumexp(unknown[:, 1:TYPES], dim=1)
+    return (known + partly.sum()) / len(kinds)
 
 
 def neighbours_agree(features: Tensor, kinds: Tensor) -> float:
@@ -198,7 +221,7 @@ def reject_threshold(rejections: NDArray[np.floating], kinds: NDArray[np.integer
     """Sum of the probabilities of the rejections that :data:`KEPT` of the chromosomes do not reach.
 
     Args:
-        rejections: shape (n,). kinds: int, shape (n,).
+        rejections: shape (n,). kinds: int, shape (n,), as of :class:`Examples`.
     """
     chromosomes = rejections[kinds < TYPES]
     threshold = float(np.quantile(chromosomes, KEPT, method="higher")) if chromosomes.size else 0.5
@@ -206,28 +229,54 @@ def reject_threshold(rejections: NDArray[np.floating], kinds: NDArray[np.integer
     return min(max(float(np.nextafter(np.float32(threshold), np.float32(1))), 0.01), 0.99)
 
 
-def figures(said: ClusterPrediction, truth: Examples, temperature: float = 1.0) -> dict[str, float]:
-    """Macro F1 (score) and accuracy of the four types, exact numbers, and the share of nuclei and debris that is
-    rejected where :data:`KEPT` of the chromosomes are not."""
-    kinds = truth.kinds.numpy()
-    probabilities = torch.softmax(said.kinds / temperature, dim=1).numpy()
-    threshold = reject_threshold(probabilities[:, TYPES:].sum(axis=1), kinds)
-    decided = decide(probabilities, torch.softmax(said.counts, dim=1).numpy(), threshold)
-    types, others = kinds < TYPES, kinds >= TYPES
-    # A chromosome that is rejected has no type and is wrong.
-    matrix = metrics.confusion_matrix(
-        kinds[types], [KINDS.index(k) for k in np.array(decided.kinds)[types]], len(KINDS)
+def figures(said: Sequence[ClusterPrediction], truth: Sequence[Examples], temperature: float = 1.0) -> dict[str, float]:
+    """What a network is worth on compositions and, the names ending in ``_found``, on components as they lie.
+
+    Args:
+        said, truth: of both.
+        temperature: of the kinds.
+
+    Returns:
+        macro F1 (score) and accuracy of the four types, which only compositions know; share of right answers to whether
+        it is one chromosome or several; of exact numbers; of chromosomes that are kept; of nuclei and debris that are
+        rejected, by one threshold for both; and that threshold.
+    """
+    probabilities = [torch.softmax(one.kinds / temperature, dim=1).numpy() for one in said]
+    rejections = np.concatenate([p[:, TYPES:].sum(axis=1) for p in probabilities])
+    threshold = reject_threshold(rejections, np.concatenate([one.kinds.numpy() for one in truth]))
+    composed, found = (
+        decide(p, torch.softmax(one.counts, dim=1).numpy(), threshold)
+        for p, one in zip(probabilities, said, strict=True)
     )
+    most = said[0].counts.shape[1]
+    shares = _shares(composed, truth[0], most)
+    shares |= {f"{name}_found": value for name, value in _shares(found, truth[1], most).items()}
+    return _type_figures(composed, truth[0].kinds.numpy()) | shares | {"reject": threshold}
+
+
+def _type_figures(decided: ClusterTypes, kinds: NDArray[np.int64]) -> dict[str, float]:
+    """Macro F1 and accuracy of the four types; a chromosome that is rejected has none and is wrong."""
+    types = kinds < TYPES
+    answers = [KINDS.index(kind) for kind in np.array(decided.kinds)[types]]
+    matrix = metrics.confusion_matrix(kinds[types], answers, len(KINDS))
     f1 = metrics.precision_recall_f1(metrics.class_counts(matrix))[2][:TYPES]
-    most = said.counts.shape[1]
-    counts = np.minimum(truth.counts.numpy(), most)
-    found = {
-        "score": float(f1.mean()),
-        "accuracy": metrics.accuracy(matrix),
-        "count_accuracy": float((decided.counts == counts)[types].mean()) if types.any() else 0.0,
-        "kept": float(1 - decided.rejected[types].mean()) if types.any() else 0.0,
-    }
-    return found | ({"rejected": float(decided.rejected[others].mean())} if others.any() else {})
+    return {"score": float(f1.mean()), "accuracy": metrics.accuracy(matrix)}
+
+
+def _shares(decided: ClusterTypes, truth: Examples, most: int) -> dict[str, float]:
+    """Of right answers; a chromosome that is rejected is wrong."""
+    counts = truth.counts.numpy()
+    chromosomes = counts > 0
+    found = {}
+    if chromosomes.any():
+        right = decided.counts[chromosomes]
+        true = np.minimum(counts[chromosomes], most)
+        found["single_or_cluster"] = float(((right > 0) & ((right > 1) == (true > 1))).mean())
+        found["count_accuracy"] = float((right == true).mean())
+        found["kept"] = float(1 - decided.rejected[chromosomes].mean())
+    if not chromosomes.all():
+        found["rejected"] = float(decided.rejected[~chromosomes].mean())
+    return found
 
 
 def train_cluster_type(
@@ -260,11 +309,12 @@ def train_cluster_type(
     trainer = Trainer(recipe, FineTuningTask(recipe, material, network), run)
     if not trainer.fit(resume).finished:
         return None
+    best, held_out = trainer.best_model(), (material.composed, material.found)
     with torch.inference_mode(), autocast(trainer.device, recipe.precision):
-        said = predict(trainer.best_model(), material.held_out.views[:, 0], trainer.device)
-    temperature = fit_temperature(said.kinds.numpy(), material.held_out.kinds.numpy())
-    found = figures(said, material.held_out, temperature)
-    rejections = torch.softmax(said.kinds / temperature, dim=1)[:, TYPES:].sum(dim=1).numpy()
+        said = [predict(best, part.views[:, 0], trainer.device) for part in held_out]
+    temperature = fit_temperature(said[0].kinds.numpy(), material.composed.kinds.numpy())
+    measured = figures(said, held_out, temperature)
+    threshold = measured.pop("reject")
     names = {"score": "macro_f1"}
     card = ModelCard(
         name=recipe.name,
@@ -273,11 +323,11 @@ def train_cluster_type(
         input=recipe.crops.model_dump(mode="json"),
         classes=KINDS,
         temperature=temperature,
-        thresholds={"reject": reject_threshold(rejections, material.held_out.kinds.numpy())},
+        thresholds={"reject": threshold},
         training_data=used,
         metrics={
-            names.get(name, name): Metric(value=value, data="composed of validation cut-outs")
-            for name, value in found.items()
+            names.get(name, name): Metric(value=value, data=_FOUND if name.endswith("_found") else _COMPOSED)
+            for name, value in measured.items()
         },
         licence=recipe.licence,
         recipe=recipe_on_card(recipe, trainer.progression),

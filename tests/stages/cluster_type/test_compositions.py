@@ -15,8 +15,8 @@ from karyonet.errors import DataError
 from karyonet.geometry.region import Region, box_iou
 from karyonet.stages.cluster_type.compositions import Composed, Compositions, cluster_type, compose
 from karyonet.stages.cluster_type.crops import CropSettings, chromosome_density, chromosome_size, crop_component
-from karyonet.stages.cluster_type.kinds import KINDS
-from karyonet.stages.cluster_type.sources import Sources, SourceSettings
+from karyonet.stages.cluster_type.kinds import CLUSTER, KINDS
+from karyonet.stages.cluster_type.sources import Sources, SourceSettings, known_components
 from karyonet.stages.cluster_type.views import view
 from karyonet.training.metaphase_pack import MetaphasePack
 
@@ -139,6 +139,43 @@ def test_only_the_split_is_used_and_what_nobody_boxed_is_sorted(pack: MetaphaseP
             assert not box_iou(np.array([patch.region.bbox]), boxes).any()
         assert all(patch.region.area > 3000 for patch in found.nuclei)
         assert len(found.spots) and set(pack.splits[found.spots[:, 0]]) == {split}
+
+
+def test_boxes_say_how_many_chromosomes_a_component_holds_and_rarely_how_they_lie() -> None:
+    stained = np.zeros((100, 200), dtype=bool)
+    stained[10:70, 10:23] = True  # alone
+    stained[10:70, 50:63] = stained[40:53, 30:90] = True  # two that cross
+    stained[10:70, 110:123] = stained[30:43, 123:170] = True  # two that touch
+    stained[80:84, 180:184] = True  # a piece of one
+    stained[85:99, 60:75] = True  # what nobody boxed, too faint for a chromosome
+    density = np.where(stained, 1.0, 0.0).astype(np.float32)
+    density[85:99, 60:75] = 0.4
+    boxes = [
+        (8, 8, 25, 72),
+        (48, 8, 65, 72),
+        (28, 38, 92, 55),
+        (108, 8, 123, 72),
+        (123, 28, 172, 45),
+        (178, 78, 186, 86),
+    ]
+    found = {
+        region.bbox[0]: (kind, chromosomes)
+        for region, kind, chromosomes in known_components(stained, density, boxes, SourceSettings())
+    }
+    assert found == {10: (0, 1), 30: (CLUSTER, 2), 110: (KINDS.index("touching"), 2), 60: (KINDS.index("debris"), 0)}
+
+
+def test_found_components_are_shown_as_they_lie(sources: Sources) -> None:
+    as_found = SETTINGS.model_copy(update={"found": 1.0})
+    for seed in range(40):
+        example = compose(sources, as_found, seed)
+        if KINDS[example.kind] not in ("instance", "nucleus", "debris"):
+            continue  # there is no cluster among the rods, so that one was composed
+        assert len(example.masks) == 0
+        assert example.chromosomes == (1 if KINDS[example.kind] == "instance" else 0)
+        inside = example.relative_density[example.region.slices][example.region.mask]
+        around = example.relative_density.sum() - inside.sum()
+        assert inside.mean() > 0.35 and (example.region.area > 3000 or around > 1)  # the others lie among neighbours
 
 
 def test_what_might_be_a_chromosome_is_no_debris() -> None:

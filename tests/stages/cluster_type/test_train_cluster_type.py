@@ -13,7 +13,7 @@ from torch import nn
 
 from karyonet.errors import DataError
 from karyonet.stages.cluster_type.inference import decide
-from karyonet.stages.cluster_type.kinds import KINDS, TYPES
+from karyonet.stages.cluster_type.kinds import CLUSTER, KINDS, TYPES
 from karyonet.stages.cluster_type.model import ClusterNetwork, ClusterPrediction
 from karyonet.stages.cluster_type.network_stage import SupCAM
 from karyonet.stages.cluster_type.recipe import ClusterTypeRecipe
@@ -25,6 +25,7 @@ from karyonet.stages.cluster_type.train import (
     drawn,
     examples_of_step,
     figures,
+    kind_loss,
     load_metaphases,
     neighbours_agree,
     reject_threshold,
@@ -58,7 +59,8 @@ def test_both_steps_give_weights_that_a_stage_can_use(rods: Path, tmp_path: Path
     run = tmp_path / "run"
     weight = train_cluster_type(ClusterTypeRecipe(**BRIEF, contrastive=FIRST), [rods], run)
     assert weight is not None and weight.card.classes == KINDS
-    assert {"macro_f1", "accuracy", "count_accuracy", "kept", "rejected"} == set(weight.card.metrics)
+    shares = {"single_or_cluster", "count_accuracy", "kept", "rejected"}
+    assert {"macro_f1", "accuracy"} | shares | {f"{name}_found" for name in shares} == set(weight.card.metrics)
     assert weight.card.training_data[0].examples == 2 and 0 < weight.card.thresholds["reject"] < 1
     assert find("cluster_type", weight.path).sha256 == weight.sha256
     stage = SupCAM.from_pretrained(weight.path, device="cpu")
@@ -177,11 +179,28 @@ def test_figures_of_right_and_wrong_answers() -> None:
     truth = example_set([0, 1, 2, 3, 4, 5], [1, 2, 4, 3, 0, 0])
     kinds = 20.0 * torch.eye(6)
     counts = 20.0 * torch.eye(6)[[0, 1, 3, 2, 0, 0]]
-    perfect = figures(ClusterPrediction(kinds, counts), truth)
+    found = example_set([0, CLUSTER], [1, 3])
+    one_and_three = ClusterPrediction(kinds[[0, 3]], counts[[0, 3]])
+    perfect = figures([ClusterPrediction(kinds, counts), one_and_three], [truth, found])
+    assert 0 < perfect.pop("reject") < 0.5
     assert perfect == pytest.approx(dict.fromkeys(perfect, 1.0))
-    swapped = figures(ClusterPrediction(kinds[[0, 2, 1, 3, 4, 5]], counts), truth)
+    swapped = figures(
+        [ClusterPrediction(kinds[[0, 2, 1, 3, 4, 5]], counts), ClusterPrediction(kinds[[3, 3]], counts[[3, 0]])],
+        [truth, found],
+    )
     assert swapped["accuracy"] == 0.5 and swapped["score"] == pytest.approx(0.5)
     assert swapped["rejected"] == 1.0 and swapped["count_accuracy"] == 1.0
+    assert swapped["single_or_cluster"] == 1.0 and swapped["single_or_cluster_found"] == 0.5
+    assert swapped["count_accuracy_found"] == 0.0
+
+
+def test_of_a_cluster_of_unknown_kind_any_kind_is_right() -> None:
+    logits = torch.randn(1, 6, generator=torch.Generator().manual_seed(0))
+    losses = [float(kind_loss(logits, torch.tensor([kind]), 0.0)) for kind in range(6)]
+    unknown = float(kind_loss(logits, torch.tensor([CLUSTER]), 0.0))
+    assert np.exp(-unknown) == pytest.approx(sum(np.exp(-loss) for loss in losses[1:TYPES]), rel=1e-4)
+    both = kind_loss(logits.repeat(2, 1), torch.tensor([0, CLUSTER]), 0.0)
+    assert float(both) == pytest.approx((losses[0] + unknown) / 2, rel=1e-4)
 
 
 def test_type_number_and_rejection_agree() -> None:
