@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -21,6 +22,7 @@ from .detector_model import Detector, DetectorArchitecture
 from .rescoring_model import Evidence, tensors
 from .threshold import first_threshold
 from .tiles import tiles
+from .views import View, Views, averaged, views
 
 GRID = 32
 """Sides of the network's input are multiples of this many pixels."""
@@ -51,11 +53,13 @@ class FinderSettings(BaseModel):
 
     Attributes:
         size: what the median of the longer sides of a metaphase's boxes is brought to, in pixels.
+        views: ways round in which the network looks at it once magnification and stain are known.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     size: float = Field(default=48.0, gt=0)
+    views: Views = 1
 
 
 class Found(NamedTuple):
@@ -88,6 +92,7 @@ class ChromosomeFinder:
         weight: a weight file of a detector.
         device, precision: where and in which number format it runs.
         least: how probable a candidate must be; None takes what the model card says.
+        ways: round which an image is looked at; None takes what the model card says.
 
     Attributes:
         rescoring: whether the weights hold a rescoring network.
@@ -104,9 +109,11 @@ class ChromosomeFinder:
         device: DeviceName = "auto",
         precision: Precision = "auto",
         least: float | None = None,
+        ways: Views | None = None,
     ) -> None:
         model = Detector(card_section(weight, "architecture", DetectorArchitecture))
         self.settings = card_section(weight, "input", FinderSettings)
+        self._ways = views(self.settings.views if ways is None else ways)
         self.threshold = weight.card.thresholds.get("centre", 0.35)
         self.least = weight.card.thresholds.get("candidate", self.threshold) if least is None else least
         load_into(model, weight)
@@ -128,21 +135,23 @@ class ChromosomeFinder:
         density = typical_density(optical_density)
         found = self._settled(optical_density, USUAL_SIZE, density)
         if found.agrees and found.found.sure >= CONVINCING:
-            return found.found
+            return self._seen_all_ways(found.found, optical_density)
         # Ink, dirt or nuclei may be so dark that a first guess takes them for the chromosomes.
         fainter = typical_density(np.where(optical_density > density / 2, 0, optical_density))
         tried = [found, self._settled(optical_density, USUAL_SIZE, fainter)]
         tried += [self._settled(optical_density, USUAL_SIZE * factor, density) for factor in OTHER_SIZES]
         fitting = [one.found for one in tried if one.agrees] or [found.found]
-        return max(fitting, key=lambda one: float(one.boxes.scores[: one.sure].sum()))
+        best = max(fitting, key=lambda one: float(one.boxes.scores[: one.sure].sum()))
+        return self._seen_all_ways(best, optical_density)
 
-    def look(self, optical_density: FloatArray, size: float, density: float) -> Boxes:
+    def look(self, optical_density: FloatArray, size: float, density: float, ways: Sequence[View] = ()) -> Boxes:
         """Find the chromosomes of an image whose magnification and stain are known.
 
         Args:
             optical_density: float32, shape (height, width).
             size: median of the longer sides of its chromosomes' boxes, in pixels.
             density: optical density of a typical chromosome.
+            ways: round which it is looked at; none stands for all that the network is to take.
 
         Returns:
             The boxes in pixels of the image.
@@ -155,7 +164,7 @@ class ChromosomeFinder:
         relative = np.clip(np.asarray(resized, dtype=np.float32) / np.float32(density), 0, MOST_DENSE)
         parts = []
         for tile in tiles(shape, TILE, MARGIN):
-            said = self._peaks(relative[tile.rows, tile.columns])
+            said = self._peaks(relative[tile.rows, tile.columns], ways or self._ways)
             middles = (said.boxes[:, :2] + said.boxes[:, 2:]) / 2 + (tile.columns.start, tile.rows.start)
             own = _within(middles[:, 0], tile.core_columns) & _within(middles[:, 1], tile.core_rows)
             shifted = said.boxes + np.tile(np.array([tile.columns.start, tile.rows.start], np.float32), 2)
@@ -168,13 +177,21 @@ class ChromosomeFinder:
     def _settled(self, optical_density: FloatArray, size: float, density: float) -> _Settled:
         """What is found at a magnification, and again at the one that this says, until they agree."""
         for look in range(MOST_LOOKS):
-            found = self._measured(self.look(optical_density, size, density), size, density, optical_density)
+            boxes = self.look(optical_density, size, density, views(1))
+            found = self._measured(boxes, size, density, optical_density)
             apart = max(_apart(found.size, size), _apart(found.density, density))
             if found.sure < FEWEST or apart <= CLOSE or look == MOST_LOOKS - 1:
                 break
             size, density = float(np.clip(found.size, size / CONSISTENT, size * CONSISTENT)), found.density
         agrees = found.sure >= FEWEST and found.size >= SMALLEST and _apart(found.size, size) < CONSISTENT
         return _Settled(found, agrees)
+
+    def _seen_all_ways(self, found: Found, optical_density: FloatArray) -> Found:
+        """What is found at a known magnification and stain."""
+        if len(self._ways) == 1 or found.sure < FEWEST:
+            return found
+        boxes = self.look(optical_density, found.size, found.density)
+        return self._measured(boxes, found.size, found.density, optical_density)
 
     @torch.inference_mode()
     def rescored(self, evidence: Evidence) -> NDArray[np.float32]:
@@ -198,12 +215,12 @@ class ChromosomeFinder:
         return Found(boxes, len(sure), float(np.median(sides)), typical)
 
     @torch.inference_mode()
-    def _peaks(self, relative: FloatArray) -> Boxes:
+    def _peaks(self, relative: FloatArray, ways: Sequence[View]) -> Boxes:
         height, width = relative.shape
         padded = np.pad(relative, ((0, -height % GRID), (0, -width % GRID)))
         image = torch.from_numpy(padded)[None, None].to(self.device).contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.precision):
-            said = self.model(image)
+            said = averaged(self.model, image, ways)
         return peaks(said, threshold=self.least)
 
 

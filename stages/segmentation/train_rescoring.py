@@ -36,6 +36,7 @@ from .masks import BoxMasks
 from .metaphases import load_metaphases
 from .rescoring import candidates_in, evidence
 from .rescoring_model import Evidence, RescoringArchitecture, RescoringNetwork, side_by_side, tensors
+from .views import Views
 
 RIGHT = 0.5
 """Intersection over union from which a candidate may be a chromosome."""
@@ -51,6 +52,7 @@ class RescoringRecipe(Recipe):
         initial: the detector whose candidates are judged; it stays as it is. masks: the mask network behind it.
         rescoring: what to build.
         candidate: how probable the detector must find something for it to be judged.
+        views: ways round in which the detector looks at an image, here and in use.
         passes: how often each training image is looked at, turned another way. size_error, stain_error: standard
             deviations, relative, of the magnification and the stain that are assumed in these looks.
         noise: standard deviation, relative, of the features in training.
@@ -61,6 +63,7 @@ class RescoringRecipe(Recipe):
     masks: str = "box_masks"
     rescoring: RescoringArchitecture = RescoringArchitecture()
     candidate: float = Field(default=0.05, gt=0, lt=1)
+    views: Views = 1
     passes: int = Field(default=1, ge=1)
     size_error: float = Field(default=0.05, ge=0)
     stain_error: float = Field(default=0.07, ge=0)
@@ -201,7 +204,7 @@ def judge(
         detector: its weights.
         varied: whether each is looked at ``passes`` times, turned, at a magnification and stain a little wrong.
     """
-    finder = ChromosomeFinder(detector, recipe.device, recipe.precision, least=recipe.candidate)
+    finder = ChromosomeFinder(detector, recipe.device, recipe.precision, recipe.candidate, recipe.views)
     masks = BoxMasks(find("segmentation", recipe.masks), recipe.device, recipe.precision)
     passes = recipe.passes if varied else 1
     looks = [(int(row), number) for number in range(passes) for row in rows]
@@ -313,6 +316,7 @@ def train_rescoring(
         update={
             "name": recipe.name,
             "architecture": whole.architecture.model_dump(mode="json"),
+            "input": card.input | {"views": recipe.views},
             "thresholds": card.thresholds | {"candidate": recipe.candidate, "chromosome": figures["threshold"]},
             "metrics": card.metrics | metrics,
             "recipe": card.recipe | {"rescoring": recipe_on_card(recipe, trainer.progression)},
@@ -325,7 +329,9 @@ def _candidates(
     recipe: RescoringRecipe, paths: Sequence[Path], run: Path, weight: WeightFile
 ) -> tuple[list[Judged], list[Judged]]:
     """Of the training and of the validation split; found once and kept in the run's folder."""
-    looks = recipe.model_dump(include={"seed", "candidate", "passes", "size_error", "stain_error", "train_split"})
+    looks = recipe.model_dump(
+        include={"seed", "candidate", "views", "passes", "size_error", "stain_error", "train_split"}
+    )
     networks = weight.card.sha256, find("segmentation", recipe.masks).card.sha256
     key = hashlib.sha256(repr((looks, networks, [path.stem for path in paths])).encode()).hexdigest()[:12]
     files = [run / "candidates" / f"{split}-{key}.npz" for split in ("training", "validation")]
