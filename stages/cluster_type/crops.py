@@ -59,8 +59,11 @@ def crop_component(
     Returns:
         float32, shape (2, side, side): density, and 1 in the component, 0 around it.
     """
-    side = settings.side
-    matrix = _crop_matrix(region, scale, settings, np.eye(2) if turn is None else turn)
+    return crop_by(crop_matrix(region, scale, settings, turn), relative_density, region, settings.side)
+
+
+def crop_by(matrix: NDArray[np.float64], relative_density: FloatArray, region: Region, side: int) -> FloatArray:
+    """As :func:`crop_component`, by a map from the image to the crop, float64, shape (2, 3)."""
     corners = np.array([[0, side - 1, 0, side - 1], [0, 0, side - 1, side - 1]])
     shown = np.linalg.solve(matrix[:, :2], corners - matrix[:, 2:])
     x, y = np.maximum(np.floor(shown.min(axis=1)).astype(int) - 2, 0).tolist()
@@ -75,10 +78,11 @@ def crop_component(
     return crop
 
 
-def _crop_matrix(
-    region: Region, scale: float, settings: CropSettings, turn: NDArray[np.float64]
+def crop_matrix(
+    region: Region, scale: float, settings: CropSettings, turn: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
-    """The map from the image to a crop with the component in its middle, float64, shape (2, 3)."""
+    """The map from the image to a crop with the component in its middle, float64, shape (2, 3); arguments as above."""
+    turn = np.eye(2) if turn is None else turn
     rows, columns = np.nonzero(region.mask)
     turned = turn @ np.stack([columns + region.bbox[0], rows + region.bbox[1]]).astype(np.float64)
     low, high = turned.min(axis=1), turned.max(axis=1)

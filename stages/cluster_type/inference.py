@@ -69,7 +69,7 @@ def predict(model: nn.Module, crops: Tensor, device: torch.device, batch_size: i
     for start in range(0, max(len(crops), 1), batch_size):
         part = crops[start : start + batch_size].to(device)
         parts.append(model(part.contiguous(memory_format=torch.channels_last)))
-    kinds, counts = (torch.cat(columns).float().cpu() for columns in zip(*parts, strict=True))
+    kinds, counts = (torch.cat(columns).float().cpu() for columns in zip(*(part[:2] for part in parts), strict=True))
     return ClusterPrediction(kinds, counts)
 
 

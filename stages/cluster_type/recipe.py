@@ -82,11 +82,13 @@ class ClusterTypeRecipe(ComposedRecipe):
         contrastive: the first step; None goes without, which is plain cross entropy.
         label_smoothing: of the kinds.
         count_weight: of the loss of the number of chromosomes beside that of the kinds.
+        place_weight: of the loss of the places, for an architecture that looks for them.
     """
 
     contrastive: ContrastiveStep | None = ContrastiveStep(steps=10_000)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     count_weight: float = Field(default=0.3, ge=0)
+    place_weight: float = Field(default=1.0, ge=0)
 
     def first_step(self) -> ContrastiveRecipe | None:
         """The recipe of the first step, with all that it depends on; None if there is none."""

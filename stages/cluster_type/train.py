@@ -34,6 +34,7 @@ from .inference import decide, predict
 from .kinds import CLUSTER, KINDS, TYPES
 from .model import ClusterNetwork, ClusterPrediction
 from .network_stage import ClusterTypes
+from .places import PLACES, STRIDE, places_in_crop
 from .recipe import ClusterTypeRecipe, ComposedRecipe, ContrastiveRecipe
 from .sources import Sources
 from .views import PACKED_SIZE, view
@@ -55,11 +56,18 @@ class Examples(NamedTuple):
         views: float32, shape (n, views, 2, side, side).
         kinds: int64, shape (n,), :data:`~karyonet.stages.cluster_type.kinds.CLUSTER` where no more is known.
         counts: int64, shape (n,), 0 for nuclei and debris.
+        places: float32, shape (n, views, 3, side / 4, side / 4), nan where they are not known; None where nobody asked.
     """
 
     views: Tensor
     kinds: Tensor
     counts: Tensor
+    places: Tensor | None = None
+
+    def to(self, device: torch.device) -> Examples:
+        """On a device."""
+        views, kinds, counts = (tensor.to(device) for tensor in (self.views, self.kinds, self.counts))
+        return Examples(views, kinds, counts, None if self.places is None else self.places.to(device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +103,12 @@ class Material:
 
 
 def drawn(
-    recipe: ComposedRecipe, sources: Sources, examples: Sequence[tuple[int, int]], views: int, step: int
+    recipe: ComposedRecipe,
+    sources: Sources,
+    examples: Sequence[tuple[int, int]],
+    views: int,
+    step: int,
+    with_places: bool = False,
 ) -> Examples:
     """Compose examples and vary them.
 
@@ -105,16 +118,23 @@ def drawn(
         examples: seeds of the compositions.
         views: of each.
         step: the views of an example differ from step to step.
+        with_places: whether their places are wanted.
     """
     side = recipe.crops.side
+    cells = side // STRIDE
+    places = np.full((len(examples), views, len(PLACES), cells, cells), np.nan, dtype=np.float32)
     crops = np.empty((len(examples), views, CHANNELS, side, side), dtype=np.float32)
     kinds, counts = np.empty(len(examples), dtype=np.int64), np.empty(len(examples), dtype=np.int64)
     for place, seed in enumerate(examples):
         composed = compose(sources, recipe.compositions, seed)
         kinds[place], counts[place] = composed.kind, composed.chromosomes
         for number in range(views):
-            crops[place, number] = view(composed, recipe.crops, recipe.compositions, (*seed, step, number))
-    return Examples(torch.from_numpy(crops), torch.from_numpy(kinds), torch.from_numpy(counts))
+            seen = view(composed, recipe.crops, recipe.compositions, (*seed, step, number))
+            crops[place, number] = seen.crop
+            if with_places and len(composed.masks) == composed.chromosomes:
+                places[place, number] = places_in_crop(composed, seen.matrix, recipe.crops, recipe.compositions)
+    known = torch.from_numpy(places) if with_places else None
+    return Examples(torch.from_numpy(crops), torch.from_numpy(kinds), torch.from_numpy(counts), known)
 
 
 def examples_of_step(recipe: ComposedRecipe, step: int) -> list[tuple[int, int]]:
@@ -141,8 +161,7 @@ class ContrastiveTask:
 
     def batch(self, step: int, device: torch.device) -> Examples:
         """Two views of every example of a step."""
-        found = drawn(self.recipe, self.material.training, examples_of_step(self.recipe, step), 2, step)
-        return Examples(*(tensor.to(device) for tensor in found))
+        return drawn(self.recipe, self.material.training, examples_of_step(self.recipe, step), 2, step).to(device)
 
     def loss(self, model: nn.Module, batch: Examples) -> Tensor:
         """See :meth:`~karyonet.stages.cluster_type.contrastive.ContrastiveModel.contrast`."""
@@ -172,22 +191,37 @@ class FineTuningTask:
 
     def batch(self, step: int, device: torch.device) -> Examples:
         """One view of every example of a step."""
-        found = drawn(self.recipe, self.material.training, examples_of_step(self.recipe, step), 1, step)
-        return Examples(*(tensor.to(device) for tensor in found))
+        seeds, asked = examples_of_step(self.recipe, step), self.recipe.architecture.place_channels > 0
+        return drawn(self.recipe, self.material.training, seeds, 1, step, asked).to(device)
 
     def loss(self, model: nn.Module, batch: Examples) -> Tensor:
-        """Cross entropy of the kinds, and of the numbers where there are chromosomes."""
+        """Cross entropy of the kinds, of the numbers where there are chromosomes, and of the places where known."""
         said: ClusterPrediction = model(batch.views[:, 0].contiguous(memory_format=torch.channels_last))
         loss = kind_loss(said.kinds, batch.kinds, self.recipe.label_smoothing)
         counted = batch.counts > 0
         targets = torch.where(counted, batch.counts.clamp(max=self.recipe.architecture.most) - 1, -100)
         counting = F.cross_entropy(said.counts, targets, reduction="sum") / counted.sum().clamp(min=1)
-        return loss + self.recipe.count_weight * counting
+        loss = loss + self.recipe.count_weight * counting
+        if said.places is None or batch.places is None:
+            return loss
+        return loss + self.recipe.place_weight * place_loss(said.places, batch.places[:, 0])
 
     def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         """See :func:`figures`; the macro F1 of the types of compositions is the score."""
         said = [predict(model, part.views[:, 0], device) for part in (self.material.composed, self.material.found)]
         return figures(said, (self.material.composed, self.material.found))
+
+
+def place_loss(logits: Tensor, places: Tensor) -> Tensor:
+    """Binary cross entropy of the cells, those that hold something weighed as much as those that do not.
+
+    Args:
+        logits, places: float32, shape (n, 3, height, width); nan where the places are not known.
+    """
+    known = ~places.isnan()
+    losses = F.binary_cross_entropy_with_logits(logits, places.nan_to_num(), reduction="none")
+    held, empty = known & (places > 0.5), known & (places <= 0.5)
+    return sum((losses * part).sum() / part.sum().clamp(min=1) for part in (held, empty)) / 2  # type: ignore[return-value]
 
 
 def kind_loss(logits: Tensor, kinds: Tensor, label_smoothing: float) -> Tensor:

@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from karyonet.case import FloatArray
 from karyonet.geometry.region import Region
 
 from .compositions import Composed, Compositions
-from .crops import MOST_DENSE, CropSettings, crop_component
+from .crops import MOST_DENSE, CropSettings, crop_by, crop_matrix
 
 PACKED_SIZE = 64.0
 """Median of the longer sides of a metaphase's boxes in a metaphase pack, in pixels."""
 _SQUARE = np.ones((3, 3), np.uint8)
 
 
-def view(composed: Composed, crops: CropSettings, settings: Compositions, seed: int | Sequence[int]) -> FloatArray:
-    """The input of the network for an example: turned, scaled, stained and recorded anew.
+class View(NamedTuple):
+    """An example turned, scaled, stained and recorded anew.
+
+    Attributes:
+        crop: float32, shape (2, side, side), see :func:`~karyonet.stages.cluster_type.crops.crop_component`.
+        matrix: float64, shape (2, 3), from the example's image to the crop.
+    """
+
+    crop: FloatArray
+    matrix: NDArray[np.float64]
+
+
+def view(composed: Composed, crops: CropSettings, settings: Compositions, seed: int | Sequence[int]) -> View:
+    """The input of the network for an example.
 
     Args:
         composed: the example.
         crops: of the network.
         settings: how much varies.
         seed: the same seed gives the same view.
-
-    Returns:
-        float32, shape (2, side, side), see :func:`~karyonet.stages.cluster_type.crops.crop_component`.
     """
     generator = np.random.default_rng(seed)
     angle = float(generator.uniform(0, 2 * np.pi))
@@ -37,7 +48,8 @@ def view(composed: Composed, crops: CropSettings, settings: Compositions, seed: 
         turn = turn @ np.diag([-1.0, 1.0])
     scale = crops.size / PACKED_SIZE * (1 + float(generator.uniform(-settings.scale, settings.scale)))
     region = _misdrawn(composed, int(generator.integers(-settings.mask_error, settings.mask_error + 1)))
-    crop = crop_component(composed.relative_density, region, scale, crops, turn)
+    matrix = crop_matrix(region, scale, crops, turn)
+    crop = crop_by(matrix, composed.relative_density, region, crops.side)
     density = crop[0] * np.float32(1 + generator.uniform(-settings.gain, settings.gain))
     blur = settings.blur * float(generator.random())
     if blur > 0.2:  # less does nothing
@@ -47,7 +59,7 @@ def view(composed: Composed, crops: CropSettings, settings: Compositions, seed: 
     haze = settings.haze * generator.random() * (0.5 + 0.25 * np.add.outer(ramp * slope[0], ramp * slope[1]))
     noise = generator.standard_normal(density.shape, dtype=np.float32) * (settings.noise * generator.random())
     crop[0] = np.clip(density + haze + noise, 0, MOST_DENSE)
-    return crop
+    return View(crop, matrix)
 
 
 def _misdrawn(composed: Composed, by: int) -> Region:

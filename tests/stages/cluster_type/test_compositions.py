@@ -95,7 +95,7 @@ def test_the_seed_is_all_that_decides(sources: Sources) -> None:
     first, again, other = (compose(sources, SETTINGS, seed) for seed in (5, 5, 6))
     assert np.array_equal(first.relative_density, again.relative_density) and first.kind == again.kind
     assert not np.array_equal(first.relative_density, other.relative_density)
-    views = [view(first, SMALL_CROPS, SETTINGS, seed) for seed in (1, 1, 2)]
+    views = [view(first, SMALL_CROPS, SETTINGS, seed).crop for seed in (1, 1, 2)]
     assert np.array_equal(views[0], views[1]) and not np.array_equal(views[0], views[2])
 
 
@@ -245,7 +245,7 @@ def test_a_view_shows_the_component_at_the_size_of_the_recipe(sources: Sources) 
         **(PLAIN.model_dump() | {"scale": 0, "gain": 0, "blur": 0, "noise": 0, "haze": 0, "mask_error": 0})
     )
     composed: Composed = compose(sources, still, 3)
-    seen = view(composed, CropSettings(side=128, size=32.0), still, 0)
+    seen = view(composed, CropSettings(side=128, size=32.0), still, 0).crop
     assert seen[1].sum() == pytest.approx(composed.region.area * 0.25, rel=0.15)
     assert seen[0].sum() == pytest.approx(composed.relative_density.sum() * 0.25, rel=0.15)
 
