@@ -46,6 +46,7 @@ MESSAGES: dict[str, str] = {
     "K211": "a PDF cannot be written on this computer ({reason}); install Pango, or leave out --pdf",
     "K213": "{path} cannot be written ({reason}); give another path",
     "K214": "{path} holds a report that a person has edited; give another --out, or move it away",
+    "K215": "stage {stage} uses {use}, which cannot show what decided; set stages.{stage}.use to one of: {known}",
     # K3xx: weight files
     "K301": "there are no weights {name} for stage {stage}; give a .safetensors file or one of: {known}",
     "K302": "{path} has checksum {actual}, its model card says {expected}; fetch or export the file again",
@@ -67,6 +68,8 @@ MESSAGES: dict[str, str] = {
     "K411": "{path} has a cell named {cell} already; remove it there, rename the picture, or give another --out",
     "K412": "{path} is an index of other {what}; give another --index, or remove it and it is made anew",
     "K413": "{path} has no chromosome that could be embedded ({reason}); give labelled chromosomes to compare with",
+    "K414": "{path} cannot be evaluated ({reason}); give more metaphases a case, fewer to a bag, or other bags",
+    "K415": "--truth lists components of metaphases, not of format {format}; leave it out or give --format metaphases",
     # K5xx: library calls
     "K501": "{what} must be {expected}, not {actual}",
     "K502": "the mask is empty; give a mask with at least one pixel",

@@ -12,6 +12,7 @@ from karyonet.cli import (
     batch,
     config,
     evaluate,
+    explain,
     import_,
     iscn,
     models,
@@ -40,6 +41,7 @@ app.command("rank")(rank.rank)
 app.command("simulate")(simulate.simulate)
 app.command("similar")(similar.similar)
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(explain.app, name="explain")
 app.add_typer(train.app, name="train")
 app.add_typer(config.app, name="config")
 app.add_typer(import_.app, name="import")

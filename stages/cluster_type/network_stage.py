@@ -23,6 +23,8 @@ from .crops import chromosome_size
 from .kinds import KINDS
 
 if TYPE_CHECKING:
+    from karyonet.explanation import Explanations
+
     from .inference import TypeNetwork
 
 LARGEST = 10.0
@@ -94,16 +96,8 @@ class SupCAM(MetaphaseStage):
         return None if self._network is None else self._network.device.type
 
     def process(self, metaphase: Metaphase) -> Metaphase:
-        density, clusters = metaphase.optical_density, metaphase.clusters
-        judgeable = [cluster for cluster in clusters if _fault(cluster.region, density) is None]
-        if not judgeable:
-            return replace(metaphase, clusters=tuple(replace(k, type=None, probability=None) for k in clusters))
-        # Instances come in the boxes that a detector sees, which are as people draw them.
-        boxes = [instance.region.bbox for instance in metaphase.instances]
-        size = box_size(boxes) if boxes else chromosome_size([cluster.region for cluster in judgeable])
-        judgeable = [cluster for cluster in judgeable if _fault(cluster.region, density, size) is None]
-        said = self._type_network()(density, [cluster.region for cluster in judgeable], size)
-        places = {cluster.id: place for place, cluster in enumerate(judgeable)}
+        judged, said = self.judge(metaphase)
+        places = {cluster.id: place for place, cluster in enumerate(judged)}
 
         def typed(cluster: Cluster) -> Cluster:
             if cluster.id not in places:
@@ -113,7 +107,31 @@ class SupCAM(MetaphaseStage):
             kind = None if said.rejected[place] else cast(ClusterType, said.kinds[place])
             return replace(cluster, type=kind, probability=probability)
 
-        return replace(metaphase, clusters=tuple(typed(cluster) for cluster in clusters))
+        return replace(metaphase, clusters=tuple(typed(cluster) for cluster in metaphase.clusters))
+
+    def judge(self, metaphase: Metaphase, size: float | None = None) -> tuple[tuple[Cluster, ...], ClusterTypes]:
+        """Say of the clusters of a metaphase what :meth:`process` writes into them, and besides how many they hold.
+
+        Args:
+            metaphase: after a segmentation.
+            size: as for :meth:`classify`; None reads it from the instances, where there are some, or else from the
+                clusters.
+
+        Returns:
+            The clusters that can be judged, and what each of them is, in the same order.
+
+        Raises:
+            WeightsError: K302, K304 or K305 for the weights.
+        """
+        density = metaphase.optical_density
+        judged = [cluster for cluster in metaphase.clusters if _fault(cluster.region, density) is None]
+        if size is None:
+            # Instances come in the boxes that a detector sees, which are as people draw them.
+            boxes = [instance.region.bbox for instance in metaphase.instances]
+            regions = [cluster.region for cluster in judged]
+            size = box_size(boxes) if boxes or not regions else chromosome_size(regions)
+        judged = [cluster for cluster in judged if _fault(cluster.region, density, size) is None]
+        return tuple(judged), self._type_network()(density, [cluster.region for cluster in judged], size)
 
     def classify(
         self, optical_density: FloatArray, regions: Sequence[Region], size: float | None = None
@@ -146,6 +164,28 @@ class SupCAM(MetaphaseStage):
             size = chromosome_size(regions) if regions else 1.0
         _refuse(regions, density, size)
         return self._type_network()(density, regions, size)
+
+    def explain(
+        self,
+        optical_density: FloatArray,
+        regions: Sequence[Region],
+        size: float | None = None,
+        kinds: Sequence[str] | None = None,
+    ) -> Explanations:
+        """Show what in components of one metaphase spoke for their kinds (LayerCAM).
+
+        Args:
+            optical_density, regions, size: as for :meth:`classify`.
+            kinds: of each component, the kind to explain; None takes what :meth:`classify` says.
+
+        Raises:
+            ArrayError: as :meth:`classify`, and K501 if ``kinds`` are not one of ``KINDS`` for each region.
+            WeightsError: K302, K304 or K305 for the weights.
+        """
+        from .explanation import explain_types  # torch is imported when it is needed
+
+        said = self.classify(optical_density, regions, size)
+        return explain_types(self._type_network(), np.asarray(optical_density, np.float32), regions, said, size, kinds)
 
     def _type_network(self) -> TypeNetwork:
         from .inference import TypeNetwork  # torch is imported when it is needed

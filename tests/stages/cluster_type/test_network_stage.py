@@ -88,6 +88,21 @@ def test_clusters_that_cannot_be_judged_are_marked_and_the_others_go_on(stage: S
     assert stage.process(replace(metaphase, clusters=())).clusters == ()
 
 
+def test_what_is_judged_is_what_is_written_into_the_clusters(stage: SupCAM, metaphase: Metaphase) -> None:
+    empty = Cluster("empty", Region((5, 5, 15, 15), np.zeros((10, 10), bool)))
+    spoilt = replace(metaphase, clusters=(empty, *metaphase.clusters))
+    judged, said = stage.judge(spoilt)
+    assert [cluster.id for cluster in judged] == [cluster.id for cluster in metaphase.clusters]
+    highest = [p[KINDS.index(kind)] for kind, p in zip(said.kinds, said.probabilities, strict=True)]
+    kinds = [None if out else kind for kind, out in zip(said.kinds, said.rejected, strict=True)]
+    assert told(stage.process(spoilt))[1:] == list(zip(kinds, highest, strict=True))
+    regions = [cluster.region for cluster in metaphase.clusters]
+    for size in (None, 30.0):
+        other = stage.classify(metaphase.optical_density, regions, size)
+        assert stage.judge(metaphase, size)[1].probabilities == pytest.approx(other.probabilities)
+    assert stage.judge(replace(metaphase, clusters=()))[1].kinds == ()
+
+
 def test_a_metaphase_of_which_nothing_can_be_judged_stays_in_its_case(stage: SupCAM, metaphase: Metaphase) -> None:
     empty = replace(metaphase, optical_density=np.zeros_like(metaphase.optical_density))
     done = stage(Case("c", (empty, metaphase)))
