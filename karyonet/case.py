@@ -230,6 +230,23 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class HomologComparison:
+    """What comparing the homologs of one chromosome type over the metaphases of a case says.
+
+    Attributes:
+        chromosome: one of :data:`LABELS`.
+        probability: 0–1, of one of them being structurally abnormal; None where they were not compared.
+        metaphases: ids of those that were compared.
+        reason: why they were not compared.
+    """
+
+    chromosome: str
+    probability: float | None
+    metaphases: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
 class Clone:
     """Metaphases that share a karyotype."""
 
@@ -268,6 +285,7 @@ class Case:
     karyotype: Karyotype | None = None
     findings: tuple[Finding, ...] = ()
     errors: tuple[ImageError, ...] = ()
+    comparisons: tuple[HomologComparison, ...] = ()
 
     @classmethod
     def read(cls, *paths: str | Path, case_id: str | None = None, limits: ReadingLimits | None = None) -> Case:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -20,6 +20,12 @@ from karyonet.errors import ConfigError
 from karyonet.imaging.limits import ReadingLimits
 
 Model = TypeVar("Model", bound=BaseModel)
+
+PLACES = (
+    "segmentation", "cluster_type", "separation", "quality", "straightening", "classification", "band_level",
+    "abnormality", "karyotype",
+)  # fmt: skip
+"""The places of a pipeline in their order. A file may have others, and leave any out."""
 
 
 class StageChoice(BaseModel):
@@ -64,15 +70,20 @@ def load_config(name: str | Path = "default", overrides: Iterable[str] = ()) -> 
 
     Args:
         name: a shipped name, or the path of a YAML file.
-        overrides: ``KEY=VALUE`` with a dotted key; the value is read as YAML.
+        overrides: ``KEY=VALUE`` with a dotted key; the value is read as YAML. A stage that the file does not have
+            takes its place among :data:`PLACES`; one of another name comes last.
 
     Raises:
         ConfigError: K201 unknown name, K202 not YAML, K203 a key or value that is not allowed, K206 a bad override.
     """
     text, source = _text(name)
     content = parse_yaml(text, source)
+    written = content.get("stages")
+    known = list(written) if isinstance(written, dict) else []
     for override in overrides:
         _apply(content, override)
+    if isinstance(content.get("stages"), dict):
+        content["stages"] = _in_place(content["stages"], known)
     return validate(PipelineConfig, content, source)
 
 
@@ -119,6 +130,16 @@ def _text(name: str | Path) -> tuple[str, str]:
     if str(name) not in shipped():
         raise ConfigError("K201", name=name, known=", ".join(shipped()))
     return files("karyonet.configs").joinpath(f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml"
+
+
+def _in_place(stages: Mapping[str, Any], written: Sequence[str]) -> dict[str, Any]:
+    """The stages as the file has them, each that was added before the first that comes later in a pipeline."""
+    order = list(written)
+    for name in stages:
+        if name not in order:
+            later = PLACES[PLACES.index(name) + 1 :] if name in PLACES else ()
+            order.insert(next((number for number, other in enumerate(order) if other in later), len(order)), name)
+    return {name: stages[name] for name in order}
 
 
 def _apply(content: dict[str, Any], override: str) -> None:

@@ -122,6 +122,101 @@ def segmentation(
         _write("gallery", page, render_gallery(evaluation, worst))
 
 
+@app.command()
+def abnormality(
+    data: Data,
+    format: Annotated[str, typer.Option("--format", help="strips or metaphases")] = "strips",
+    split: Split = None,
+    limit: Limit = None,
+    weights: Annotated[str, typer.Option("--weights", help="Shipped weights, or a .safetensors file.")] = "pki3",
+    bags: Annotated[
+        str | None,
+        typer.Option("--bags", help="Metaphases of a bag: 5, 1-5, or several such as 1,2,5. By default 5, or all."),
+    ] = None,
+    number: Annotated[int, typer.Option("--number", min=2, help="Artificial bags of each size.")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Decides the artificial bags.")] = 0,
+    mix: Annotated[
+        bool | None, typer.Option("--mix/--no-mix", help="Artificial bags mix cases; by default those of pki3 alone.")
+    ] = None,
+    upright: Annotated[
+        bool, typer.Option("--upright/--any-way-up", help="Whether the short arms of strips are up.")
+    ] = True,
+    json: Json = None,
+    config: Config = "default",
+    override: Set = None,
+    rows: Annotated[Path | None, typer.Option("--rows", help="Write one CSV row per bag to this file.")] = None,
+) -> None:
+    """Structural abnormalities in bags of homologs: those that bags.csv names, otherwise artificial ones."""
+    from karyonet.evaluation.abnormality import rows_as_csv
+    from karyonet.pipeline import Pipeline
+    from karyonet.stages.abnormality import HomologComparer
+    from karyonet.stages.abnormality.evaluate import BagPlan, evaluate, sizes_from
+
+    for path in (json, rows):
+        _check_writable(path)
+    try:
+        sizes = () if bags is None else sizes_from(bags)
+    except ValueError as fault:
+        raise typer.BadParameter("give numbers of metaphases, such as 5, 1-5 or 1,2,5", param_hint="--bags") from fault
+    stage = HomologComparer.from_pretrained(weights)
+    needed = format == "metaphases" or not upright
+    stages = Pipeline.from_config(config, override or ()).stages if needed else {}
+    plan = BagPlan(sizes, number, seed, mix)
+    evaluation, judged = evaluate(stage, data, format, plan, split, limit, upright, stages)
+    _finish(evaluation.described(data=data.name, format=format, split=split), json)
+    if rows is not None:
+        _write("rows", rows, rows_as_csv(judged))
+
+
+@app.command("cluster-type")
+def cluster_type(
+    data: Annotated[
+        Path, typer.Option("--data", help="The data set's folder; for compositions also a metaphase pack.")
+    ],
+    format: Annotated[str, typer.Option("--format", help="metaphases, components or compositions")] = "metaphases",
+    split: Split = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            min=1,
+            help="At most so many images, whole cases at a time; so many compositions (by default 2000).",
+        ),
+    ] = None,
+    json: Json = None,
+    config: Config = "default",
+    override: Set = None,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", help="Only the components of metaphases that this list names (CSV).")
+    ] = None,
+    rows: Annotated[Path | None, typer.Option("--rows", help="Write one CSV row per component to this file.")] = None,
+) -> None:
+    """What is said of components: one chromosome or several, how they lie, how many, or none at all."""
+    from karyonet.evaluation.cluster_type import evaluate_cluster_type, typing_stages
+    from karyonet.evaluation.cluster_type_results import ComponentResult, rows_as_csv
+    from karyonet.evaluation.cluster_type_truth import COMPOSITIONS, METAPHASES, read_known_clusters
+    from karyonet.pipeline import Pipeline
+
+    for path in (json, rows):
+        _check_writable(path)
+    stages = typing_stages(Pipeline.from_config(config, override or ()).stages)
+    *finding, last = stages
+    asked = {last: stages[last]}
+    results: list[ComponentResult] = []
+    if format == COMPOSITIONS and truth is None:
+        from karyonet.stages.cluster_type.composed_clusters import EXAMPLES, evaluate_compositions
+
+        evaluation = evaluate_compositions(asked, data, split, limit or EXAMPLES, inspect=results.extend)
+    else:
+        before = {name: stages[name] for name in finding}
+        sources = read_known_clusters(data, format, before, split=split, limit=limit, truth=truth)
+        used = stages if format == METAPHASES else asked
+        evaluation = evaluate_cluster_type(used, sources, inspect=results.extend)
+    _finish(evaluation.described(data=data.name, format=format, split=split), json)
+    if rows is not None:
+        _write("rows", rows, rows_as_csv(results))
+
+
 def _check_writable(path: Path | None) -> None:
     """Say at once, not after the evaluation, that a file cannot be written.
 

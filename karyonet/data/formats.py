@@ -45,7 +45,7 @@ FORMATS: Mapping[str, DataFormat] = MappingProxyType(
                     "cells.csv": ("image", "case"),
                     "chromosomes.csv": ("image", "label", "xmin", "ymin", "xmax", "ymax"),
                 },
-                frozenset({"pipeline", "segmentation", "separation", "classification", "karyotype"}),
+                frozenset({"pipeline", "segmentation", "separation", "classification", "abnormality", "karyotype"}),
                 metaphases.read_metaphases,
             ),
             DataFormat(

@@ -49,6 +49,15 @@ class GroupMetric(_Record):
     chromosomes: _Count
 
 
+class AbnormalityMetric(_Record):
+    """How well abnormal bags of one kind or size are told from all normal ones."""
+
+    auc: Metric
+    sensitivity_at_95: Metric
+    sensitivity_at_99: Metric
+    bags: _Count
+
+
 class EvaluatedWeights(_Record):
     """A weight file that was in use."""
 
@@ -74,6 +83,7 @@ class Evaluation(_Record):
         metrics: by name.
         per_class: by chromosome label.
         per_group: by kind of place or image in which chromosomes lie.
+        per_abnormality: by kind or size of a structural abnormality.
         confusion_matrix: 24 rows of 24 counts, a row for each true label in the order of
             :data:`karyonet.case.LABELS`.
         failures: metaphases that could not be processed.
@@ -91,6 +101,7 @@ class Evaluation(_Record):
     metrics: dict[str, Metric]
     per_class: dict[str, ClassMetric] = {}
     per_group: dict[str, GroupMetric] = {}
+    per_abnormality: dict[str, AbnormalityMetric] = {}
     confusion_matrix: tuple[tuple[_Count, ...], ...] | None = None
     failures: tuple[Failure, ...] = ()
 
@@ -208,3 +219,12 @@ def _tables(evaluation: Evaluation) -> Iterable[Any]:
             low, high = group.recall.interval
             groups.add_row(name, f"{group.recall.value:.4f}", f"{low:.4f} – {high:.4f}", str(group.chromosomes))
         yield groups
+    if e.per_abnormality:
+        kinds = Table(title="by abnormality, against all normal bags", title_justify="left")
+        for column in ("abnormality", "AUC", "95 % interval", "at 95 %", "at 99 %", "bags"):
+            kinds.add_column(column, justify="left" if column == "abnormality" else "right")
+        for name, kind in e.per_abnormality.items():
+            low, high = kind.auc.interval
+            at = (f"{kind.sensitivity_at_95.value:.3f}", f"{kind.sensitivity_at_99.value:.3f}")
+            kinds.add_row(name, f"{kind.auc.value:.4f}", f"{low:.4f} – {high:.4f}", *at, str(kind.bags))
+        yield kinds

@@ -18,6 +18,7 @@ from karyonet.case import (
     Clone,
     Cluster,
     Finding,
+    HomologComparison,
     ImageError,
     Karyotype,
     Metaphase,
@@ -32,6 +33,7 @@ from karyonet.report.schema import (
     ChromosomeRecord,
     CloneRecord,
     ClusterRecord,
+    ComparisonRecord,
     EditRecord,
     ErrorRecord,
     FindingRecord,
@@ -68,6 +70,15 @@ def to_document(case: Case, provenance: Provenance, edits: Sequence[EditRecord] 
             reasons=karyotype.reasons,
         ),
         findings=tuple(_finding_record(finding) for finding in case.findings),
+        comparisons=tuple(
+            ComparisonRecord(
+                chromosome=cast(Label, c.chromosome),
+                probability=c.probability,
+                metaphases=c.metaphases,
+                reason=c.reason,
+            )
+            for c in case.comparisons
+        ),
         metaphases=tuple(_metaphase_record(metaphase) for metaphase in case.metaphases),
         errors=tuple(ErrorRecord(image=e.image, code=e.code, message=e.message) for e in case.errors),
         edits=tuple(edits),
@@ -103,6 +114,9 @@ def from_document(document: ReportDocument, masks: Masks | None = None) -> Case:
         findings=tuple(
             Finding(f.kind, f.chromosome, f.change, f.iscn, f.score, f.metaphases, f.clonal, {**f.evidence})
             for f in document.findings
+        ),
+        comparisons=tuple(
+            HomologComparison(c.chromosome, c.probability, c.metaphases, c.reason) for c in document.comparisons
         ),
         errors=tuple(ImageError(e.image, e.code, e.message) for e in document.errors),
     )

@@ -89,6 +89,15 @@ class FindingRecord(_Record):
     evidence: dict[str, JsonValue] = {}
 
 
+class ComparisonRecord(_Record):
+    """How likely one homolog of a chromosome type is structurally abnormal, or why that was not judged."""
+
+    chromosome: Label
+    probability: Probability | None
+    metaphases: tuple[str, ...] = ()
+    reason: str | None = None
+
+
 class QualityRecord(_Record):
     """How well a metaphase can be read."""
 
@@ -232,12 +241,13 @@ class EditRecord(_Record):
 
 
 class ReportDocument(_Record):
-    """The whole of ``report.json``; ``edits`` is left out where there are none."""
+    """The whole of ``report.json``; ``comparisons`` and ``edits`` are left out where there are none."""
 
     version: Annotated[Literal["karyonet.report/1"], Field(alias="schema")] = "karyonet.report/1"
     case: CaseRecord
     karyotype: KaryotypeRecord
     findings: tuple[FindingRecord, ...] = ()
+    comparisons: tuple[ComparisonRecord, ...] = ()
     metaphases: tuple[MetaphaseRecord, ...] = ()
     errors: tuple[ErrorRecord, ...] = ()
     edits: tuple[EditRecord, ...] = ()
@@ -256,7 +266,7 @@ class ReportDocument(_Record):
 
     def to_json(self) -> str:
         """``report.json``, indented, in UTF-8 text that ends with a newline."""
-        left_out = None if self.edits else {"edits"}
+        left_out = {name for name in ("comparisons", "edits") if not getattr(self, name)}
         return self.model_dump_json(by_alias=True, indent=2, exclude=left_out) + "\n"
 
 

@@ -14,8 +14,9 @@ from torch.nn import functional as F
 
 from karyonet.case import LABELS
 
-from .attention import HomBlock
+from .attention import Alignment, HomBlock
 from .bags import BAND_LEVELS, BagBatch
+from .pooling import agreed, average, mean_and_maximum, relative_places, strongest
 
 
 class Architecture(BaseModel):
@@ -30,11 +31,14 @@ class Architecture(BaseModel):
         channels: of a region. embedding: of a pair.
         stem: channels of two convolutions over samples before regions are merged; 0 leaves them out.
         layers, heads, head_dim: of the attention between homologs.
-        attention: ``softmax``, or ``ratio``, scores divided by their sum, which can turn a sign or grow without bound.
+        attention: ``softmax``, or ``ratio``, scores divided by their sum, which can turn a sign or grow without bound;
+            instead of it ``mlp`` or ``cnn``, weights that are the same for every pair, over all places or over
+            neighbouring ones; ``none``: the homologs are not compared (the last three are ablations of Table 4).
         update: ``parallel`` for both homologs at once, or ``sequential`` as in the official code, whose answer depends
             on which homolog comes first.
         pair_pool: ``symmetric`` in the homologs, or ``flatten``, both laid end to end.
-        bag_pool: ``gated`` attention over metaphases (Ilse et al., ICML 2018, eq. 9), or ``sum`` of gated pairs.
+        bag_pool: ``gated`` attention over metaphases (Ilse et al., ICML 2018, eq. 9), or ``sum`` of gated pairs;
+            ``apart``: every pair is judged alone, and the logits are averaged (an ablation of Table 4).
         normalise: layer normalisation and residual connections.
         positions: every region knows where it lies, from the short arm's end and as a share of the length.
         local: add the strongest evidence of single regions to what the bag says.
@@ -52,10 +56,10 @@ class Architecture(BaseModel):
     layers: int = Field(default=2, ge=1)
     heads: int = Field(default=4, ge=1)
     head_dim: int = Field(default=16, ge=1)
-    attention: Literal["softmax", "ratio"] = "softmax"
+    attention: Alignment = "softmax"
     update: Literal["parallel", "sequential"] = "parallel"
     pair_pool: Literal["symmetric", "flatten"] = "symmetric"
-    bag_pool: Literal["gated", "sum"] = "gated"
+    bag_pool: Literal["gated", "sum", "apart"] = "gated"
     normalise: bool = True
     positions: bool = True
     local: bool = True
@@ -151,36 +155,40 @@ class CMSBlock(nn.Module):
         known = torch.cat([F.one_hot(chromosome, len(LABELS)).to(bands.dtype), bands], dim=1)
         regions = regions + self.information(known).view(-1, count, self.architecture.channels)
         if self.position is not None and self.place is not None:
-            regions = regions + self.position + self.place(_relative_places(visible))
+            regions = regions + self.position + self.place(relative_places(visible))
         return self.mixing(regions * visible[:, :, None], visible), visible
 
 
 class BagBlock(nn.Module):
     """From pairs to a bag (paper eq. 6): Ŷ = σ(W_bag Σ α_i H'_i).
 
-    Gates α are the paper's sigmoids, or attention that adds up to 1, so that the number of metaphases means nothing.
+    Gates α are the paper's sigmoids, or attention that adds up to 1, so that the number of metaphases means nothing;
+    pairs that are judged apart have none.
     """
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        self.gated = architecture.bag_pool == "gated"
+        self.pool = architecture.bag_pool
         size, hidden = architecture.embedding, architecture.embedding // 2
-        self.gate = nn.Sequential(nn.Linear(size, hidden), nn.Tanh())
-        self.opening = nn.Sequential(nn.Linear(size, hidden), nn.Sigmoid()) if self.gated else None
-        self.score = nn.Linear(hidden, 1)
+        if self.pool != "apart":
+            self.gate = nn.Sequential(nn.Linear(size, hidden), nn.Tanh())
+            self.opening = nn.Sequential(nn.Linear(size, hidden), nn.Sigmoid()) if self.pool == "gated" else None
+            self.score = nn.Linear(hidden, 1)
         self.dropout = nn.Dropout(architecture.dropout)
         self.head = nn.Linear(size, 1)
 
     def forward(self, pairs: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """Logits, shape (b,), and gates, shape (b, m), of pairs, shape (b, m, embedding)."""
-        hidden = self.gate(pairs) if self.opening is None else self.gate(pairs) * self.opening(pairs)
-        scores = self.score(hidden)[..., 0].float()
-        if self.gated:
-            weights = torch.softmax(scores.masked_fill(~present, -torch.inf), dim=1)
-        else:
-            weights = torch.sigmoid(scores) * present
+        weights = _shares(present) if self.pool == "apart" else self._gates(pairs, present)
         pooled = (weights[..., None] * pairs).sum(dim=1)
         return self.head(self.dropout(pooled))[:, 0], weights
+
+    def _gates(self, pairs: Tensor, present: Tensor) -> Tensor:
+        hidden = self.gate(pairs) if self.opening is None else self.gate(pairs) * self.opening(pairs)
+        scores = self.score(hidden)[..., 0].float()
+        if self.pool == "gated":
+            return torch.softmax(scores.masked_fill(~present, -torch.inf), dim=1)
+        return torch.sigmoid(scores) * present
 
 
 class HomNet(nn.Module):
@@ -197,8 +205,9 @@ class HomNet(nn.Module):
         self.cms = CMSBlock(architecture)
         self.hom = HomBlock(
             channels, architecture.layers, architecture.heads, architecture.head_dim, architecture.attention,
-            architecture.update, architecture.normalise, architecture.dropout,
+            architecture.update, architecture.normalise, architecture.dropout, architecture.regions,
         )  # fmt: skip
+        self.compares = architecture.attention != "none"
         summary = 4 * channels if architecture.pair_pool == "symmetric" else 2 * channels * architecture.regions
         self.pair = nn.Sequential(nn.Linear(summary, size), nn.GELU(), nn.Dropout(architecture.dropout))
         self.evidence = _two_layers(2 * channels, channels, 1, architecture.dropout)
@@ -208,6 +217,11 @@ class HomNet(nn.Module):
 
     def forward(self, batch: BagBatch) -> Diagnosis:
         """Judge bags; see :func:`~karyonet.stages.abnormality.bags.collate`."""
+        if self.architecture.bag_pool == "apart":
+            return _together(self._judge(_apart(batch)), batch.present)
+        return self._judge(batch)
+
+    def _judge(self, batch: BagBatch) -> Diagnosis:
         bags, most = batch.present.shape
         rows = batch.present.flatten().nonzero()[:, 0]
         profiles, valid = batch.profiles.flatten(0, 1)[rows], batch.valid.flatten(0, 1)[rows]
@@ -221,10 +235,10 @@ class HomNet(nn.Module):
         updated = torch.stack([compared.own, compared.other], dim=1)
         difference = (regions - alignment.to(regions.dtype) @ regions.flip(1)).abs()
         evidence = self.evidence(torch.cat([updated, difference], dim=-1))[..., 0].float()
-        summaries = _mean_and_maximum(updated, visible)
-        beside = torch.cat([summaries, summaries.flip(1)], dim=-1)
-        strongest = _strongest(evidence, visible, self.architecture.strongest)
-        homolog = self.which(beside)[..., 0].float() + strongest
+        summaries = mean_and_maximum(updated, visible)
+        beside = torch.cat([summaries, summaries.flip(1) * self.compares], dim=-1)
+        suspect = strongest(evidence, visible, self.architecture.strongest)
+        homolog = self.which(beside)[..., 0].float() + suspect
 
         def placed(values: Tensor) -> Tensor:
             empty = values.new_zeros((bags * most, *values.shape[1:]))
@@ -234,15 +248,22 @@ class HomNet(nn.Module):
         logit = logit.float()
         whole, whole_visible = placed(evidence), placed(visible.to(torch.uint8)) > 0
         if self.local is not None:
-            told = torch.stack([_agreed(whole, whole_visible, self.architecture.strongest),
-                                _average(placed(strongest.amax(dim=1)), batch.present)], dim=1)  # fmt: skip
+            told = torch.stack([agreed(whole, whole_visible, self.architecture.strongest),
+                                average(placed(suspect.amax(dim=1)), batch.present)], dim=1)  # fmt: skip
             logit = logit + self.local(told)[:, 0].float()
         return Diagnosis(
             logit, placed(homolog), whole * whole_visible, whole_visible, placed(alignment.float()), weight
         )
 
     def _pair(self, updated: Tensor, visible: Tensor, summaries: Tensor) -> Tensor:
-        """Embedding of each pair (paper eq. 5), shape (n, embedding)."""
+        """Embedding of each pair (paper eq. 5), shape (n, embedding); without comparison, mean of each homolog's."""
+        if self.compares:
+            return self._joined(updated, visible, summaries)
+        alone = [self._joined(updated * one[:, None, None], visible, summaries * one[:, None])
+                 for one in torch.eye(2, dtype=updated.dtype, device=updated.device)]  # fmt: skip
+        return (alone[0] + alone[1]) / 2
+
+    def _joined(self, updated: Tensor, visible: Tensor, summaries: Tensor) -> Tensor:
         if self.architecture.pair_pool == "flatten":
             joined: Tensor = self.pair((updated * visible[..., None]).flatten(1))
             return joined
@@ -272,36 +293,27 @@ def _two_layers(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Se
     return nn.Sequential(nn.Linear(inputs, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, outputs))
 
 
-def _relative_places(visible: Tensor) -> Tensor:
-    """Sines and cosines of where regions lie as a share of the chromosome, shape (n, regions, 6)."""
-    index = torch.arange(1, visible.shape[1] + 1, device=visible.device)
-    last = (index * visible).amax(dim=1, keepdim=True)
-    share = (index - 0.5) / last
-    angles = torch.pi * share[..., None] * share.new_tensor([1.0, 2.0, 4.0])
-    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+def _shares(present: Tensor) -> Tensor:
+    """Every metaphase of a bag counts the same, shape (b, m)."""
+    return present / present.sum(dim=1, keepdim=True)
 
 
-def _mean_and_maximum(regions: Tensor, visible: Tensor) -> Tensor:
-    """Over the visible regions: (n, 2, regions, c) to (n, 2, 2 c)."""
-    shown = visible[..., None]
-    mean = (regions * shown).sum(dim=2) / shown.sum(dim=2)
-    return torch.cat([mean, regions.masked_fill(~shown, -torch.inf).amax(dim=2)], dim=-1)
+def _apart(batch: BagBatch) -> BagBatch:
+    """Every metaphase as a bag of its own."""
+    bags = batch.present.nonzero()[:, 0]
+    profiles, valid, present, bands = (
+        values[batch.present][:, None] for values in (batch.profiles, batch.valid, batch.present, batch.bands)
+    )
+    return BagBatch(profiles, valid, present, batch.chromosome[bags], bands)
 
 
-def _strongest(values: Tensor, there: Tensor, count: int) -> Tensor:
-    """Mean of the largest values that are there, along the last dimension; 0 where none is."""
-    best = values.masked_fill(~there, -torch.inf).topk(min(count, values.shape[-1]), dim=-1).values
-    finite = best.isfinite()
-    return torch.where(finite, best, 0.0).sum(dim=-1) / finite.sum(dim=-1).clamp(min=1)
+def _together(said: Diagnosis, present: Tensor) -> Diagnosis:
+    """The diagnoses of bags whose metaphases were judged apart: the mean of their logits."""
 
+    def placed(values: Tensor) -> Tensor:
+        empty = values.new_zeros((*present.shape, *values.shape[1:]))
+        return empty.masked_scatter(present.view(*present.shape, *(1,) * (values.ndim - 1)).expand_as(empty), values)
 
-def _average(values: Tensor, there: Tensor) -> Tensor:
-    """Mean over dimension 1 of what is there."""
-    return (values * there).sum(dim=1) / there.sum(dim=1).clamp(min=1)
-
-
-def _agreed(evidence: Tensor, visible: Tensor, count: int) -> Tensor:
-    """Strongest evidence that the metaphases share, shape (b,): in each the more suspect homolog, region by region."""
-    suspect = evidence.masked_fill(~visible, -torch.inf).amax(dim=2)
-    there = visible.any(dim=2)
-    return _strongest(_average(torch.where(there, suspect, 0.0), there), there.any(dim=1), count)
+    weight = _shares(present)
+    homolog, evidence, visible, alignment = (placed(part[:, 0]) for part in said[1:5])
+    return Diagnosis((placed(said.logit) * weight).sum(dim=1), homolog, evidence, visible, alignment, weight)

@@ -93,7 +93,7 @@ class ProxyClassifier(MetaphaseStage):
         device: DeviceName = Field("auto", description="auto takes a GPU where there is one")
         precision: Precision = Field("auto", description="auto takes bfloat16 where the hardware multiplies in it")
         context: bool = Field(True, description="read the chromosomes of a metaphase together, if the weights can")
-        views: Literal[1, 2, 4] = Field(1, description="of every strip: as it is, mirrored, and both end over end")
+        views: Literal[1, 2, 4] = Field(4, description="of every strip: as it is, mirrored, and both end over end")
         batch_size: int = Field(64, ge=1, description="strips that are classified at a time")
 
     def __init__(self, **options: Any) -> None:

@@ -50,7 +50,8 @@ class CountAndSex(Stage):
         readings = {m.id: self._read(m, small[m.id]) for m in case.metaphases}
         case = case.map_metaphases(lambda m: _with_reading(m, readings[m.id], small[m.id]), stage="karyotype")
         karyotype, findings = read_case(list(readings.values()))
-        return replace(case, karyotype=karyotype, findings=findings)
+        others = tuple(finding for finding in case.findings if finding.kind != "numerical")
+        return replace(case, karyotype=karyotype, findings=(*findings, *others))
 
     def _read(self, metaphase: Metaphase, small: Set[str]) -> Reading:
         named = [c for c in metaphase.chromosomes if c.label is not None and c.id not in small]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+from PIL import Image
 
 from karyonet.case import LABELS
 from karyonet.training.strip_pack import LabelledStrip, StripPack, concatenate, pack_cell
@@ -37,3 +40,22 @@ def pack(
             for cell in range(cells)
         ]
     )  # fmt: skip
+
+
+def strips_folder(folder: Path, cases: int, cells: int = 3) -> Path:
+    """The same as a data set of format strips, short arm up: the first half of the cases for validation."""
+    (folder / "cells").mkdir()
+    generator = np.random.default_rng(0)
+    boxes, rows = ["cell,label,xmin,ymin,xmax,ymax"], ["cell,case,split"]
+    for number in range(cases * cells):
+        case, name = number // cells, f"p{number // cells}m{number % cells}"
+        density = np.zeros((90, 20 * 2 * len(TYPES)), dtype=np.float32)
+        for place, label in enumerate(TYPES * 2):
+            image = strip(label, generator).optical_density
+            density[4 : 4 + len(image), 20 * place + 3 : 20 * place + 16] = image
+            boxes.append(f"{name},{label},{20 * place},0,{20 * place + 20},90")
+        rows.append(f"{name},p{case},{'validation' if 2 * case < cases else 'test'}")
+        Image.fromarray(np.rint(255 * 10**-density).astype(np.uint8)).save(folder / "cells" / f"{name}.png")
+    (folder / "chromosomes.csv").write_text("\n".join(boxes) + "\n")
+    (folder / "cells.csv").write_text("\n".join(rows) + "\n")
+    return folder

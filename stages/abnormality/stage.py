@@ -1,0 +1,212 @@
+"""The abnormality stage: the homologs of every chromosome type of a case, compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from karyonet.case import Case, Finding, FloatArray, HomologComparison
+from karyonet.device import DeviceName, Precision
+from karyonet.errors import ArrayError, WeightsError
+from karyonet.stage import Stage, StageOptions
+from karyonet.weights import WeightFile, card_path, find
+
+if TYPE_CHECKING:
+    from .bags import Bag
+    from .comparison import BagComparison
+    from .inference import PairNetwork
+    from .profiles import Preprocessing
+
+STAGE = "abnormality"
+Threshold = Annotated[float, Field(ge=0, le=1)] | Literal["specificity_95", "specificity_99"]
+
+
+class HomologComparer(Stage):
+    """Says of every chromosome type whether one of its homologs is structurally abnormal, by HomNet.
+
+    In a pipeline it fills ``comparisons`` with one entry a type, and adds a structural finding for each whose
+    probability exceeds the threshold. On arrays, without a case::
+
+        HomologComparer.from_pretrained("pki3").compare(profiles, valid, "9").probability
+
+    Raises:
+        WeightsError: K301, K303, K304 or K306 when it is built; K302, K304 or K305 at its first use.
+    """
+
+    summary: ClassVar[str] = "Structural abnormalities, by comparing homologs over the metaphases of a case (HomNet)"
+    requires: ClassVar[frozenset[str]] = frozenset(
+        {"metaphase.chromosomes", "chromosome.strip", "chromosome.label", "chromosome.p_arm_up"}
+    )
+    assigns: ClassVar[frozenset[str]] = frozenset({"case.comparisons", "case.findings"})
+
+    class Options(StageOptions):
+        """Options of :class:`HomologComparer`."""
+
+        weights: str = Field("pki3", description="name of shipped weights, or a .safetensors file")
+        threshold: Threshold = Field(
+            "specificity_99", description="probability above which a type is a finding, or the weights' own by name"
+        )
+        max_metaphases: int = Field(10, ge=1, description="of a case that are compared, those of the best quality")
+        least_visible: float = Field(
+            0.5, gt=0, le=1, description="share of a chromosome that must show it alone; with less it is not compared"
+        )
+        device: DeviceName = Field("auto", description="auto takes a GPU where there is one")
+        precision: Precision = Field("auto", description="auto takes bfloat16 where the hardware multiplies in it")
+        batch_size: int = Field(128, ge=1, description="chromosome types that are judged at a time")
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._weight = find(STAGE, self.options.weights)
+        self._threshold = _threshold_of(self._weight, self.options.threshold)
+        self._network: PairNetwork | None = None
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path = "pki3", **options: Any) -> HomologComparer:
+        """With shipped weights or with those of a ``.safetensors`` file.
+
+        Raises:
+            WeightsError: K3xx if there are no such weights or they do not fit.
+        """
+        return cls(**({"weights": str(name_or_path)} | options))
+
+    @property
+    def weights(self) -> tuple[WeightFile, ...]:
+        return (self._weight,)
+
+    @property
+    def device(self) -> str | None:
+        return None if self._network is None else self._network.device.type
+
+    @property
+    def threshold(self) -> float:
+        """The probability that a finding exceeds."""
+        return self._threshold
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How profiles become the network's input; from the model card."""
+        return self._pair_network().preprocessing
+
+    def __call__(self, case: Case) -> Case:
+        """The case with ``comparisons`` filled and the structural findings of before replaced."""
+        from .case_bags import TYPES, compared_pairs
+
+        options: HomologComparer.Options = self.options
+        network = self._pair_network()
+        pairs = compared_pairs(case, network.preprocessing, options.least_visible, options.max_metaphases)
+        said = network(pairs.bags)
+        by_type = {
+            one.chromosome: HomologComparison(one.chromosome, round(one.probability, 6), one.metaphases) for one in said
+        }
+        findings = tuple(
+            self._finding(bag, one)
+            for bag, one in zip(pairs.bags, said, strict=True)
+            if one.probability > self._threshold
+        )
+        return replace(
+            case,
+            comparisons=tuple(
+                by_type.get(label) or HomologComparison(label, None, (), pairs.skipped[label]) for label in TYPES
+            ),
+            findings=(*(finding for finding in case.findings if finding.kind != "structural"), *findings),
+        )
+
+    def compare(
+        self,
+        profiles: Sequence[Sequence[FloatArray]] | FloatArray,
+        valid: Sequence[Sequence[NDArray[np.bool_]]] | NDArray[np.bool_],
+        chromosome: str,
+        band_levels: Sequence[float | None] | None = None,
+    ) -> BagComparison:
+        """Compare the homologs of one chromosome type of one case.
+
+        Args:
+            profiles: for each of m metaphases the two homologs, float32, shape (2, samples) each: mean density of the
+                left and right half from the short arm's end on, 1.0 being the mean of the metaphase's chromosomes, as
+                :attr:`preprocessing` places them; or one array of shape (m, 2, 2, samples).
+            valid: likewise bool, shape (samples,) each: samples that show this chromosome, not those beyond its end
+                nor those that another one hides.
+            chromosome: the type, one of :data:`karyonet.case.LABELS`.
+            band_levels: of each metaphase in bands a haploid set, None where unknown; only for weights that were
+                trained with them.
+
+        Raises:
+            ArrayError: K501 for profiles of another length, with values that are not finite or hidden throughout, for
+                no metaphase and an unknown type; K503 where a metaphase has not exactly two homologs.
+            WeightsError: K302, K304 or K305 for the weights.
+        """
+        from .bags import LabelledProfile, make_bag
+
+        levels = [None] * len(profiles) if band_levels is None else band_levels
+        for name, given in (("valid", valid), ("band_levels", levels)):
+            if len(given) != len(profiles):
+                expected = f"of {len(profiles)} metaphases, as the profiles are"
+                raise ArrayError("K501", what=name, expected=expected, actual=len(given))
+        labelled = []
+        for number, (pair, shown, level) in enumerate(zip(profiles, valid, levels, strict=True), start=1):
+            if len(shown) != len(pair):
+                expected = f"of {len(pair)} homologs, as the profiles are"
+                raise ArrayError("K501", what=f"valid of metaphase {number}", expected=expected, actual=len(shown))
+            for one, of_one in zip(pair, shown, strict=True):
+                labelled.append(LabelledProfile(one, of_one, chromosome, str(number), band_level=level))
+            if len(pair) != 2:
+                raise ArrayError("K503", chromosome=chromosome, metaphase=number, count=len(pair))
+        return self.compare_bags([make_bag(labelled, self.preprocessing.samples)])[0]
+
+    def compare_bags(self, bags: Sequence[Bag]) -> tuple[BagComparison, ...]:
+        """Compare the homologs of several bags, each for itself.
+
+        Args:
+            bags: of :func:`karyonet.stages.abnormality.make_bag`.
+
+        Raises:
+            ArrayError: K501 for profiles of another length. WeightsError: K302, K304 or K305 for the weights.
+        """
+        return self._pair_network()(bags)
+
+    def _finding(self, bag: Bag, said: BagComparison) -> Finding:
+        """A bag above the threshold, with the metaphases that show it by themselves, or the one that does most."""
+        alone = self._pair_network()([replace(bag, pairs=(pair,)) for pair in bag.pairs])
+        probabilities = [one.probability for one in alone]
+        showing = [m for m, p in enumerate(probabilities) if p > 0.5] or [int(np.argmax(probabilities))]
+        homologs = [bag.pairs[m].ids[said.homologs[m]] for m in showing]
+        return Finding(
+            kind="structural",
+            chromosome=bag.chromosome,
+            change="unknown",
+            iscn=None,
+            score=round(said.probability, 4),
+            metaphases=tuple(said.metaphases[m] for m in showing),
+            clonal=len(showing) > 1,
+            evidence={
+                "homolog": homologs[0],
+                "homologs": homologs,
+                "region": [round(end, 2) for end in said.region],
+                "bands": said.bands,
+                "metaphases_compared": len(bag.pairs),
+            },
+        )
+
+    def _pair_network(self) -> PairNetwork:
+        from .inference import PairNetwork  # torch is imported when it is needed
+
+        if self._network is None:
+            options: HomologComparer.Options = self.options
+            self._network = PairNetwork(self._weight, options.device, options.precision, options.batch_size)
+        return self._network
+
+
+def _threshold_of(weight: WeightFile, threshold: float | str) -> float:
+    """A threshold that was given, or the one of the model card by that name."""
+    if not isinstance(threshold, str):
+        return threshold
+    if threshold not in weight.card.thresholds:
+        reason = f"thresholds: there is no {threshold}; give threshold as a number"
+        raise WeightsError("K306", path=card_path(weight.path), reason=reason)
+    return weight.card.thresholds[threshold]

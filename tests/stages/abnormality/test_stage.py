@@ -1,0 +1,399 @@
+"""The stage: a case in, comparisons and findings out; and the same on arrays."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from karyonet.case import FIELDS, LABELS, Case, Chromosome, Finding, Metaphase, Quality, Strip
+from karyonet.config import load_config
+from karyonet.errors import ArrayError, WeightsError
+from karyonet.geometry.region import Region
+from karyonet.report import Provenance, Report
+from karyonet.stages.abnormality import HomologComparer, make_bag
+from karyonet.stages.abnormality.case_bags import compared_pairs, profiles_of
+from karyonet.stages.abnormality.comparison import bands_of, strongest_stretch
+from karyonet.stages.abnormality.model import Architecture, HomNet
+from karyonet.stages.abnormality.profiles import Preprocessing, ProfileSet
+from karyonet.stages.abnormality.variation import input_pair
+from karyonet.stages.karyotype import CountAndSex
+from karyonet.training.strip_pack import LabelledStrip, pack_cell
+from karyonet.weights import ModelCard, WeightFile, save
+
+from .drawn import TYPES, strip
+
+PREPROCESSING = Preprocessing(samples=128, reference_length=47)
+SMALL = Architecture(samples=128, channels=16, embedding=16, stem=4, heads=2, head_dim=8)
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def weight(tmp_path_factory: pytest.TempPathFactory) -> WeightFile:
+    """Weights of a small network that has learned nothing."""
+    torch.manual_seed(1)
+    network = HomNet(SMALL)
+    with torch.no_grad():  # so that what it says differs from bag to bag
+        network.bag.head.weight *= 5
+    card = ModelCard(
+        name="tiny", stage="abnormality", architecture=SMALL.model_dump(mode="json"),
+        input=PREPROCESSING.model_dump(mode="json"), classes=("normal", "abnormal"), temperature=2.0,
+        thresholds={"specificity_99": 0.9},
+    )  # fmt: skip
+    return save(network.state_dict(), card, tmp_path_factory.mktemp("weights") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="module")
+def stage(weight: WeightFile) -> HomologComparer:
+    return comparer(weight)
+
+
+def comparer(weight: WeightFile, **options: Any) -> HomologComparer:
+    return HomologComparer(weights=str(weight.path), device="cpu", precision="fp32", **options)
+
+
+def metaphase(name: str = "m1", labels: tuple[str, ...] = TYPES * 2, seed: int = 0) -> Metaphase:
+    """Drawn chromosomes, every other one upside down."""
+    generator = np.random.default_rng(seed)
+    blank, region = np.zeros((4, 4), np.float32), Region((0, 0, 4, 4), np.ones((4, 4), bool))
+    chromosomes = []
+    for number, label in enumerate(labels):
+        density = strip(label, generator, (number + seed) % 2).optical_density
+        nothing = np.zeros((2, 512), np.float32), np.zeros((len(density), 2), np.float32)
+        straight = Strip(density, np.ones(len(density), bool), *nothing, 1.0)
+        up = (number + seed) % 2 == 1
+        chromosomes.append(Chromosome(f"c{number + 1}", region, strip=straight, label=label, p_arm_up=up))
+    return Metaphase(name, f"{name}.png", "0" * 64, blank, "absorption", blank, chromosomes=tuple(chromosomes))
+
+
+def case(count: int = 3) -> Case:
+    return Case("p1", tuple(metaphase(f"m{number}", seed=number) for number in range(count)))
+
+
+def probabilities(done: Case) -> dict[str, float]:
+    return {one.chromosome: one.probability for one in done.comparisons if one.probability is not None}
+
+
+def reasons(done: Case) -> dict[str, str]:
+    return {one.chromosome: one.reason for one in done.comparisons if one.reason is not None}
+
+
+def changed(one: Metaphase, label: str, **fields: Any) -> Metaphase:
+    """The metaphase with fields of its first chromosome of a type changed."""
+    first = next(c.id for c in one.chromosomes if c.label == label)
+    return replace(
+        one, chromosomes=tuple(replace(c, **fields) if c.id == first else c for c in one.chromosomes)
+    )  # fmt: skip
+
+
+def test_every_type_gets_a_probability_or_a_reason(stage: HomologComparer) -> None:
+    done = stage(case())
+    assert [one.chromosome for one in done.comparisons] == list(LABELS[:23])
+    said = probabilities(done)
+    assert set(said) == set(TYPES) and len(set(said.values())) == len(TYPES)
+    assert all(0 < value < 1 for value in said.values())
+    assert all(one.metaphases == ("m0", "m1", "m2") for one in done.comparisons if one.reason is None)
+    assert set(reasons(done)) == set(LABELS[:23]) - set(TYPES)
+    assert "exactly two of chromosome X" in reasons(done)["X"]
+    assert stage.weights[0].stage == "abnormality" and stage.device == "cpu"
+    assert stage.requires | stage.assigns <= FIELDS
+
+
+def test_pairs_are_prepared_as_in_training() -> None:
+    generator = np.random.default_rng(3)
+    drawn = [strip(label, generator, number % 2) for number, label in enumerate(TYPES * 2)]
+    pack = ProfileSet.from_pack(pack_cell(drawn, case="p", cell="m", split="", source="s"))
+    one = metaphase()
+
+    def shown(chromosome: Chromosome, drawing: LabelledStrip) -> Chromosome:
+        assert chromosome.strip is not None
+        density = drawing.optical_density
+        straight = replace(chromosome.strip, optical_density=density, valid=np.ones(len(density), bool))
+        return replace(chromosome, strip=straight, p_arm_up=drawing.polarity == 1)
+
+    chromosomes = tuple(shown(c, d) for c, d in zip(one.chromosomes, drawn, strict=True))
+    bags = compared_pairs(Case("p", (replace(one, chromosomes=chromosomes),)), PREPROCESSING).bags
+    assert len(bags) == len(TYPES)
+    for bag in bags:
+        rows = pack.pairs["s/m", bag.chromosome]
+        scale = PREPROCESSING.scale(float(pack.median_length[rows[0]]))
+        expected = input_pair([pack.profiles[row] for row in rows], "m", scale, PREPROCESSING)
+        assert np.array_equal(bag.pairs[0].profiles, expected.profiles)
+        assert np.array_equal(bag.pairs[0].valid, expected.valid)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 999))
+def test_the_order_of_homologs_and_metaphases_changes_nothing(weight: WeightFile, seed: int) -> None:
+    stage, whole = comparer(weight, threshold=0.0), case()
+    generator = np.random.default_rng(seed)
+    mixed = replace(
+        whole,
+        metaphases=tuple(
+            replace(m, chromosomes=tuple(m.chromosomes[i] for i in generator.permutation(len(m.chromosomes))))
+            for m in (whole.metaphases[i] for i in generator.permutation(3))
+        ),
+    )
+    first, second = stage(whole), stage(mixed)
+    assert probabilities(first) == pytest.approx(probabilities(second), abs=1e-5)
+    for one, other in zip(first.findings, second.findings, strict=True):
+        assert one.evidence["region"] == other.evidence["region"] and one.evidence["bands"] == other.evidence["bands"]
+        shown = [dict(zip(f.metaphases, f.evidence["homologs"], strict=True)) for f in (one, other)]  # type: ignore[call-overload]
+        assert shown[0] == shown[1]
+
+
+def test_blank_margins_of_strips_and_which_way_up_they_lie_change_nothing(stage: HomologComparer) -> None:
+    one = metaphase()
+
+    def widened(c: Chromosome) -> Chromosome:
+        assert c.strip is not None
+        density = np.pad(c.strip.optical_density, ((0, 0), (5, 5)))
+        turned = replace(c.strip, optical_density=density[::-1, ::-1], valid=c.strip.valid[::-1])
+        return replace(c, strip=turned, p_arm_up=not c.p_arm_up)
+
+    turned = replace(one, chromosomes=tuple(widened(c) for c in one.chromosomes))
+    first, second = (probabilities(stage(Case("p", (m,)))) for m in (one, turned))
+    assert first == pytest.approx(second, abs=1e-6)
+
+
+def test_hidden_rows_are_masked_where_they_lie(stage: HomologComparer) -> None:
+    one = metaphase()
+    hidden = next(c for c in one.chromosomes if c.label == "1" and not c.p_arm_up)
+    assert hidden.strip is not None
+    valid = hidden.strip.valid.copy()
+    valid[:20] = False  # row 0 is the end of the long arm
+    covered = replace(hidden, strip=replace(hidden.strip, valid=valid))
+    masked = replace(one, chromosomes=tuple(covered if c is hidden else c for c in one.chromosomes))
+    shown = profiles_of(masked, PREPROCESSING)[hidden.id].valid
+    length = profiles_of(one, PREPROCESSING)[hidden.id].valid.sum()
+    assert shown[: length // 2].all() and not shown[length - 18 :].any()
+    before, after = (probabilities(stage(Case("p", (m,)))) for m in (one, masked))
+    assert {label for label in TYPES if before[label] != after[label]} == {"1"}
+
+
+def test_what_cannot_be_compared_is_left_out_and_the_reason_said(weight: WeightFile) -> None:
+    stage = comparer(weight)
+    one, two = metaphase("m1"), metaphase("m2", seed=1)
+    lost = replace(two, chromosomes=two.chromosomes[1:])  # one of chromosome 1 is missing
+    done = stage(Case("p", (one, lost)))
+    kept = {c.chromosome: c.metaphases for c in done.comparisons if c.reason is None}
+    assert kept["1"] == ("m1",) and kept["2"] == ("m1", "m2")
+    assert "exactly two of chromosome 1" in reasons(stage(Case("p", (lost,))))["1"]
+    trisomy = metaphase(labels=(*TYPES, *TYPES, "21"))
+    assert "exactly two of chromosome 21" in reasons(stage(Case("p", (trisomy,))))["21"]
+    strip_ = one.chromosomes[0].strip
+    assert strip_ is not None
+    for fields in (
+        {"p_arm_up": None},
+        {"strip": None},
+        {"strip": replace(strip_, valid=np.arange(strip_.length) < 10)},
+        {"strip": replace(strip_, optical_density=np.full_like(strip_.optical_density, np.nan))},
+        {"strip": replace(strip_, optical_density=np.zeros_like(strip_.optical_density))},
+    ):
+        done = stage(Case("p", (changed(one, "1", **fields),)))
+        assert "seen well enough" in reasons(done)["1"] and probabilities(done).keys() == set(TYPES) - {"1"}
+    unreadable = replace(one, reasons=("K124: the metaphase cannot be read",))
+    assert set(reasons(stage(Case("p", (unreadable,)))).values()) == {"no metaphase of this case can be used"}
+    assert len(reasons(stage(Case("p")))) == 23
+    assert len(reasons(stage(Case("p", (replace(one, chromosomes=()),))))) == 23
+
+
+def test_a_y_is_never_compared(stage: HomologComparer) -> None:
+    labelled = tuple(replace(c, label="Y") if c.label == "22" else c for c in metaphase().chromosomes)
+    done = stage(Case("p", (replace(metaphase(), chromosomes=labelled),)))
+    assert "Y" not in {one.chromosome for one in done.comparisons} and "22" in reasons(done)
+
+
+def test_the_best_metaphases_are_compared_where_there_are_many(weight: WeightFile) -> None:
+    scores = {"m0": 0.2, "m1": 0.9, "m2": 0.5}
+    ranked = replace(case(), metaphases=tuple(replace(m, quality=Quality(scores[m.id])) for m in case().metaphases))
+    done = comparer(weight, max_metaphases=2)(ranked)
+    assert done.comparisons[0].metaphases == ("m1", "m2")
+
+
+def test_findings_are_what_exceeds_the_threshold_and_leave_those_of_numbers_alone(weight: WeightFile) -> None:
+    gain = Finding("numerical", "21", "gain", "+21", 1.0, ("m1",), False)
+    old = Finding("structural", "5", "unknown", None, 0.9, ("m1",), False)
+    before = replace(case(), findings=(gain, old))
+    said = probabilities(comparer(weight)(before))
+    middle = sorted(said.values())[2]
+    done = comparer(weight, threshold=middle)(before)
+    assert done.findings[0] == gain
+    assert {f.chromosome for f in done.findings[1:]} == {label for label, p in said.items() if p > middle}
+    assert comparer(weight, threshold=1.0)(done).findings == (gain,)
+    for finding in done.findings[1:]:
+        assert (finding.kind, finding.change, finding.iscn) == ("structural", "unknown", None)
+        assert finding.score == pytest.approx(said[finding.chromosome], abs=1e-4)
+        assert set(finding.metaphases) <= {"m0", "m1", "m2"} and finding.clonal == (len(finding.metaphases) > 1)
+        homologs: Any = finding.evidence["homologs"]
+        assert finding.evidence["homolog"] == homologs[0] and len(homologs) == len(finding.metaphases)
+        for name, homolog in zip(finding.metaphases, homologs, strict=True):
+            of = next(m for m in before.metaphases if m.id == name)
+            assert next(c for c in of.chromosomes if c.id == homolog).label == finding.chromosome
+
+
+def test_the_report_holds_findings_comparisons_and_reasons(weight: WeightFile, tmp_path: Path) -> None:
+    done = comparer(weight, threshold=0.0)(case(2))
+    bare = replace(done, metaphases=tuple(replace(m, chromosomes=()) for m in done.metaphases))
+    folder = Report(bare, Provenance()).save(tmp_path / "out")
+    loaded = Report.load(folder).case
+    assert loaded.comparisons == done.comparisons and len(loaded.findings) == len(TYPES)
+    page = (folder / "report.html").read_text("utf-8")
+    assert "structural difference on a chromosome 13" in page and "exactly two of chromosome X" in page
+    assert "comparisons" not in Report(Case("p"), Provenance()).to_document().to_json()
+
+
+def test_the_karyotype_stage_keeps_structural_findings(weight: WeightFile) -> None:
+    done = comparer(weight, threshold=0.0)(case())
+    for _ in range(2):
+        done = CountAndSex(smallest=0.0)(done)
+        assert [f.chromosome for f in done.findings if f.kind == "structural"] == list(TYPES)
+    assert len(done.comparisons) == 23
+
+
+def test_switched_on_by_an_override_it_comes_before_the_karyotype() -> None:
+    plain = list(load_config("default").stages)
+    added = list(load_config("default", ["stages.abnormality.use=homnet", "stages.ours.use=ours"]).stages)
+    assert "abnormality" not in plain and added[-1] == "ours"
+    assert added.index("classification") < added.index("abnormality") < added.index("karyotype")
+    assert [name for name in added if name in plain] == plain
+
+
+def test_it_is_offered_by_its_name() -> None:
+    points = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["entry-points"]["karyonet.stages"]
+    assert EntryPoint("homnet", points["homnet"], "karyonet.stages").load() is HomologComparer
+
+
+def arrays(count: int = 2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    valid = np.arange(128) < generator.integers(30, 60, (count, 2, 1))
+    return generator.uniform(0.5, 1.5, (count, 2, 2, 128)).astype(np.float32) * valid[:, :, None], valid
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 999))
+def test_arrays_whatever_order_and_padding(stage: HomologComparer, seed: int) -> None:
+    profiles, valid = arrays(3, seed)
+    said = stage.compare(profiles, valid, "7")
+    order = np.random.default_rng(seed).permutation(3)
+    dirty = np.where(valid[:, :, None], profiles, 50.0).astype(np.float32)
+    other = stage.compare(dirty[order][:, ::-1], valid[order][:, ::-1], "7")
+    assert other.probability == pytest.approx(said.probability, abs=1e-5)
+    assert other.evidence == pytest.approx(said.evidence, abs=1e-5)
+    assert [1 - h for h in other.homologs] == [said.homologs[i] for i in order]
+    assert 0 <= said.region[0] < said.region[1] <= 1 and said.evidence.shape == (100,)
+    assert said.bands and said.weights.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_bags_do_not_depend_on_those_beside_them(stage: HomologComparer) -> None:
+    bags = compared_pairs(case(3), PREPROCESSING).bags
+    together = stage.compare_bags(bags)
+    small = comparer(stage.weights[0], batch_size=1).compare_bags(bags)
+    assert [one.probability for one in together] == pytest.approx([one.probability for one in small], abs=1e-6)
+    assert stage.compare_bags([]) == ()
+
+
+def test_probabilities_are_calibrated_by_the_card(stage: HomologComparer, weight: WeightFile) -> None:
+    profiles, valid = arrays()
+    sharp = comparer(weight)
+    sharp._weight = replace(weight, card=weight.card.model_copy(update={"temperature": 1.0}))
+    first, second = (s.compare(profiles, valid, "7").probability for s in (stage, sharp))
+    assert np.log(second / (1 - second)) == pytest.approx(2 * np.log(first / (1 - first)), rel=1e-4)
+
+
+def one_homolog() -> tuple[Any, Any]:
+    profiles, valid = arrays()
+    return [profiles[0], profiles[1][:1]], [valid[0], valid[1][:1]]
+
+
+def wrong(**change: Any) -> tuple[Any, Any]:
+    profiles, valid = arrays()
+    for place, value in change.items():
+        (profiles if place == "profile" else valid)[1, 0] = value
+    return profiles, valid
+
+
+@pytest.mark.parametrize(
+    ("given", "chromosome", "code", "named"),
+    [
+        (one_homolog(), "7", "K503", "metaphase 2 has 1 of chromosome 7"),
+        ((np.repeat(arrays()[0], 2, axis=1), np.repeat(arrays()[1], 2, axis=1)), "7", "K503", "has 4"),
+        (tuple(a[..., :100] for a in arrays()), "7", "K501", r"\(2, 100\)"),
+        ((arrays()[0], arrays()[1][..., :100]), "7", "K501", r"\(100,\)"),
+        ((arrays()[0], arrays()[1][:1]), "7", "K501", "of 2 metaphases"),
+        ((arrays()[0], arrays()[1][:, :1]), "7", "K501", "of 2 homologs"),
+        (wrong(profile=np.nan), "7", "K501", "NaN"),
+        (wrong(valid=False), "7", "K501", "hidden throughout"),
+        (arrays(), "23", "K501", "'23'"),
+        (arrays(0), "7", "K501", "empty"),
+    ],
+)
+def test_wrong_arrays_are_named(
+    stage: HomologComparer, given: tuple[Any, Any], chromosome: str, code: str, named: str
+) -> None:
+    with pytest.raises(ArrayError, match=named) as raised:
+        stage.compare(*given, chromosome)
+    assert raised.value.code == code
+
+
+def test_bags_of_another_length_or_of_several_types_are_refused(stage: HomologComparer) -> None:
+    other = profiles_of(metaphase(), Preprocessing(samples=64, reference_length=30))
+    same = [one for one in other.values() if one.label == "1"]
+    with pytest.raises(ArrayError, match=r"K501.*128 samples"):
+        stage.compare_bags([make_bag(same)])
+    with pytest.raises(ArrayError, match="K504"):
+        make_bag(list(other.values()))
+
+
+def test_thresholds_are_those_of_the_card_or_given(weight: WeightFile) -> None:
+    assert comparer(weight).threshold == 0.9 and comparer(weight, threshold=0.3).threshold == 0.3
+    with pytest.raises(WeightsError, match=r"K306.*specificity_95"):
+        comparer(weight, threshold="specificity_95")
+    for bad in ("sensitivity", 1.5, -1):
+        with pytest.raises(ValidationError):
+            comparer(weight, threshold=bad)
+    assert HomologComparer.from_pretrained(weight.path).weights[0].sha256 == weight.sha256
+    with pytest.raises(WeightsError, match="K301"):
+        HomologComparer.from_pretrained("nothing")
+
+
+@settings(deadline=None)
+@given(values=st.lists(st.floats(0, 1) | st.just(float("nan")), min_size=1, max_size=60))
+def test_the_strongest_stretch_is_connected_and_holds_the_peak(values: list[float]) -> None:
+    evidence = np.array(values, dtype=np.float32)
+    start, stop = (round(end * len(values)) for end in strongest_stretch(evidence))
+    assert 0 <= start < stop <= len(values)
+    if np.isfinite(evidence).any():
+        inside, peak = evidence[start:stop], np.nanmax(evidence)
+        assert (inside >= peak / 2).all() and inside.max() == peak
+        for beside in (start - 1, stop):
+            assert not 0 <= beside < len(values) or not evidence[beside] >= peak / 2
+
+
+@settings(deadline=None)
+@given(ends=st.tuples(st.floats(0, 1), st.floats(0, 1)), chromosome=st.sampled_from(LABELS))
+def test_bands_go_from_the_short_arm_to_the_long_one(ends: tuple[float, float], chromosome: str) -> None:
+    start, stop = sorted(ends)
+    if stop - start < 1e-6:
+        with pytest.raises(ArrayError, match="K501"):
+            bands_of(chromosome, (start, start))
+        return
+    first, last = bands_of(chromosome, (start, stop)).split("–")[0], bands_of(chromosome, (start, stop)).split("–")[-1]
+    assert (first[0], last[0]) != ("q", "p")
+    assert bands_of(chromosome, (0.0, 1.0)).startswith("p") and "–q" in bands_of(chromosome, (0.0, 1.0))
+
+
+def test_bands_of_known_places() -> None:
+    assert bands_of("9", (0.999, 1.0)) == "q34" and bands_of("9", (0.0, 0.001)) == "p24"
+    for region in ((0.5, 0.4), (-0.1, 0.5), (0.5, 1.1)):
+        with pytest.raises(ArrayError, match="K501"):
+            bands_of("9", region)
