@@ -173,7 +173,7 @@ def cluster_type(
     data: Annotated[
         Path, typer.Option("--data", help="The data set's folder; for compositions also a metaphase pack.")
     ],
-    format: Annotated[str, typer.Option("--format", help="metaphases, components or compositions")] = "metaphases",
+    format: Annotated[str, typer.Option("--format", help="metaphases, clusters or compositions")] = "metaphases",
     split: Split = None,
     limit: Annotated[
         int | None,

@@ -24,8 +24,8 @@ from karyonet.geometry.region import Region, box_iou
 from karyonet.imaging import to_optical_density
 from karyonet.stage import Stage
 
-METAPHASES, COMPONENTS, COMPOSITIONS = "metaphases", "components", "compositions"
-FORMATS = (METAPHASES, COMPONENTS, COMPOSITIONS)
+METAPHASES, CLUSTERS, COMPOSITIONS = "metaphases", "clusters", "compositions"
+FORMATS = (METAPHASES, CLUSTERS, COMPOSITIONS)
 """What ``--format`` takes; compositions are made by the stage's own composer and not read here."""
 LEAST_IOU = 0.5
 """Of the boxes of a listed component and of the one that is taken for it."""
@@ -83,7 +83,7 @@ def read_known_clusters(
     Args:
         directory: the data set.
         format: ``metaphases``: the components that a segmentation finds, with the annotated boxes that they hold;
-            ``components``: cut-out segments on white (:mod:`karyonet.data.cluster_objects`).
+            ``clusters``: cut-out segments on white (:mod:`karyonet.data.cluster_objects`).
         finding: the stages that find components in metaphases.
         split: only this split.
         limit: whole cases with at most so many images together.
@@ -96,10 +96,10 @@ def read_known_clusters(
     """
     if truth is not None and format != METAPHASES:
         raise DataError("K415", format=format)
-    if format not in (METAPHASES, COMPONENTS):
+    if format not in (METAPHASES, CLUSTERS):
         raise DataError("K407", format=format, stage="cluster_type", known=", ".join(FORMATS))
-    if format == COMPONENTS:
-        return cut_out_clusters(read_format(directory, "clusters", stage="cluster_type", split=split, limit=limit))
+    if format == CLUSTERS:
+        return cut_out_clusters(read_format(directory, CLUSTERS, stage="cluster_type", split=split, limit=limit))
     if truth is not None:
         images = read_metaphases(directory, split=split)
         listed = read_list(truth, images)

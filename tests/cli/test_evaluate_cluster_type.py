@@ -87,7 +87,7 @@ def test_cut_out_components(config: Path, tmp_path: Path) -> None:
     rows = [f"{number}.png,p,chromosome" for number in range(4)]
     (tmp_path / "objects.csv").write_text("\n".join(["image,case,kind", *rows]))
     json = tmp_path / "e.json"
-    evaluation = figures(called("--data", tmp_path, "--format", "components", "--config", config, "--json", json), json)
+    evaluation = figures(called("--data", tmp_path, "--format", "clusters", "--config", config, "--json", json), json)
     assert evaluation.metrics["single_or_cluster"].value == 1 and evaluation.components["single_or_cluster"] == 4
 
 
@@ -102,7 +102,7 @@ def test_the_public_sample_of_components(real_data: Path, config: Path, tmp_path
     for kind in ("chromosome", "cluster"):
         (tmp_path / "one" / kind).symlink_to(folder / kind)
     json = tmp_path / "e.json"
-    result = called("--data", tmp_path / "one", "--format", "components", "--config", config, "--json", json)
+    result = called("--data", tmp_path / "one", "--format", "clusters", "--config", config, "--json", json)
     evaluation = figures(result, json)
     assert evaluation.components["single_or_cluster"] == number and evaluation.metrics["single_or_cluster"].value > 0.8
 
@@ -121,10 +121,10 @@ def test_a_wrong_call_is_one_sentence(tmp_path: Path, config: Path) -> None:
         return result.exception.code
 
     assert code("--data", tmp_path / "nowhere") == "K401"
-    assert code("--data", tmp_path / "nowhere", "--format", "components") == "K401"
+    assert code("--data", tmp_path / "nowhere", "--format", "clusters") == "K401"
     assert code("--data", tmp_path / "nowhere", "--format", "compositions") == "K401"
     assert code("--data", DRAWN, "--format", "strips") == "K407"
-    for format in ("components", "compositions"):
+    for format in ("clusters", "compositions"):
         assert code("--data", DRAWN, "--format", format, "--truth", tmp_path / "list.csv") == "K415"
     assert code("--data", DRAWN, "--truth", tmp_path / "list.csv") == "K401"
     config.write_text("stages:\n  segmentation: {use: threshold_segmenter}\n")

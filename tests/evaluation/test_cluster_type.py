@@ -220,10 +220,10 @@ def test_a_list_that_cannot_be_used_says_why(
 
 
 def test_wrong_formats_and_lists_that_do_not_belong(metaphases: Path) -> None:
-    with pytest.raises(DataError, match=r"K407.*metaphases, components, compositions"):
+    with pytest.raises(DataError, match=r"K407.*metaphases, clusters, compositions"):
         read_known_clusters(metaphases, "strips", FINDING)
     with pytest.raises(DataError, match="K415"):
-        read_known_clusters(metaphases, "components", FINDING, truth=metaphases / "list.csv")
+        read_known_clusters(metaphases, "clusters", FINDING, truth=metaphases / "list.csv")
     with pytest.raises(DataError, match=r"K401.*nowhere.csv"):
         read_known_clusters(metaphases, "metaphases", FINDING, truth=metaphases / "nowhere.csv")
 
@@ -277,7 +277,7 @@ def write_segments(folder: Path, number: int = 3) -> Path:
 
 
 def test_segments_lie_whole_on_one_canvas_a_case(tmp_path: Path) -> None:
-    sources = read_known_clusters(write_segments(tmp_path / "s"), "components", {})
+    sources = read_known_clusters(write_segments(tmp_path / "s"), "clusters", {})
     assert [(source.case, len(source.listed), source.chromosomes) for source in sources] == [("p", 4, 3), ("q", 5, 4)]
     clusters = sources[1].read()
     assert clusters.places == (0, 1, 2, 3, None)  # the blank one is not there
@@ -292,7 +292,7 @@ def test_segments_lie_whole_on_one_canvas_a_case(tmp_path: Path) -> None:
 
 
 def test_segments_are_measured(tmp_path: Path) -> None:
-    sources = read_known_clusters(write_segments(tmp_path / "s"), "components", {})
+    sources = read_known_clusters(write_segments(tmp_path / "s"), "clusters", {})
     evaluation = evaluate_cluster_type({"cluster_type": BySize()}, sources)
     values = {name: metric.value for name, metric in evaluation.metrics.items()}
     assert values["cluster_sensitivity"] == 1 and values["cluster_specificity"] == pytest.approx(6 / 7, abs=1e-6)
