@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -31,6 +32,7 @@ class CropSettings(BaseModel):
         side: of the square crops in pixels.
         size: what the median of the longer sides of the boxes of a metaphase's chromosomes is scaled to, in pixels.
         border: pixels that a crop leaves around its component at least; a component too long for it is shrunk.
+        views: ways round in which the network looks at a crop; what it says is averaged.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +40,7 @@ class CropSettings(BaseModel):
     side: int = Field(default=96, ge=32)
     size: float = Field(default=36.0, gt=0)
     border: int = Field(default=3, ge=0, le=12)
+    views: Literal[1, 2, 4, 8] = 1
 
 
 def crop_component(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from karyonet.case import FloatArray
 from karyonet.device import DeviceName, Precision, autocast, choose_device
 from karyonet.geometry.region import Region
+from karyonet.turns import Views, turned, views
 from karyonet.weights import WeightFile, card_section, load_into
 
 from .crops import CHANNELS, CropSettings, chromosome_density, crop_component
@@ -57,19 +58,22 @@ class TypeNetwork:
             for crop, region in zip(crops, regions, strict=True):
                 crop[:] = crop_component(relative, region, self.settings.size / size, self.settings)
         with torch.inference_mode(), autocast(self.device, self.precision):
-            said = predict(self.model, torch.from_numpy(crops), self.device, self.batch_size)
+            said = predict(self.model, torch.from_numpy(crops), self.device, self.batch_size, self.settings.views)
         kinds = torch.softmax(said.kinds / self.temperature, dim=1).numpy()
         counts = torch.softmax(said.counts, dim=1).numpy()
         return decide(kinds, counts, self.reject)
 
 
-def predict(model: nn.Module, crops: Tensor, device: torch.device, batch_size: int = 64) -> ClusterPrediction:
-    """What a network in evaluation mode says of crops, float32, on the CPU."""
+def predict(
+    model: nn.Module, crops: Tensor, device: torch.device, batch_size: int = 64, ways: Views = 1
+) -> ClusterPrediction:
+    """What a network in evaluation mode says of crops, float32, on the CPU: the mean of its logits over ways round."""
     parts = []
     for start in range(0, max(len(crops), 1), batch_size):
         part = crops[start : start + batch_size].to(device)
-        parts.append(model(part.contiguous(memory_format=torch.channels_last)))
-    kinds, counts = (torch.cat(columns).float().cpu() for columns in zip(*(part[:2] for part in parts), strict=True))
+        said = [model(turned(part, way)) for way in views(ways)]
+        parts.append([torch.stack([one[column].float() for one in said]).mean(dim=0) for column in (0, 1)])
+    kinds, counts = (torch.cat(columns).cpu() for columns in zip(*parts, strict=True))
     return ClusterPrediction(kinds, counts)
 
 

@@ -345,7 +345,7 @@ def train_cluster_type(
         return None
     best, held_out = trainer.best_model(), (material.composed, material.found)
     with torch.inference_mode(), autocast(trainer.device, recipe.precision):
-        said = [predict(best, part.views[:, 0], trainer.device) for part in held_out]
+        said = [predict(best, part.views[:, 0], trainer.device, ways=recipe.crops.views) for part in held_out]
     temperature = fit_temperature(said[0].kinds.numpy(), material.composed.kinds.numpy())
     measured = figures(said, held_out, temperature)
     threshold = measured.pop("reject")

@@ -14,15 +14,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from karyonet.case import FloatArray
 from karyonet.device import DeviceName, Precision, autocast, choose_device
 from karyonet.training.lone import density_in_boxes
+from karyonet.turns import View, Views, views
 from karyonet.weights import WeightFile, card_section, load_into
 
+from .averaging import averaged
 from .crops import MOST_DENSE
 from .detection import Boxes, peaks, suppressed, together, whole_boxes
 from .detector_model import Detector, DetectorArchitecture
 from .rescoring_model import Evidence, tensors
 from .threshold import first_threshold
 from .tiles import tiles
-from .views import View, Views, averaged, views
 
 GRID = 32
 """Sides of the network's input are multiples of this many pixels."""

@@ -28,6 +28,7 @@ from karyonet.training.model_card import recipe_on_card, write_weights
 from karyonet.training.recipe import Recipe
 from karyonet.training.run import train_by_recipe, two_parts
 from karyonet.training.strip_pack import LEVELS
+from karyonet.turns import Views
 from karyonet.weights import Metric, WeightFile, card_section, find, load_matching
 
 from .detector_model import Detector, DetectorArchitecture
@@ -36,7 +37,6 @@ from .masks import BoxMasks
 from .metaphases import load_metaphases
 from .rescoring import candidates_in, evidence
 from .rescoring_model import Evidence, RescoringArchitecture, RescoringNetwork, side_by_side, tensors
-from .views import Views
 
 RIGHT = 0.5
 """Intersection over union from which a candidate may be a chromosome."""

@@ -204,7 +204,8 @@ def _answers(
         view(one, network.settings, settings, (*seed, 0, 0)).crop for one, seed in zip(composed, seeds, strict=True)
     ]
     with torch.inference_mode(), autocast(network.device, network.precision):
-        said = predict(network.model, torch.from_numpy(np.stack(views)), network.device, network.batch_size)
+        crops = torch.from_numpy(np.stack(views))
+        said = predict(network.model, crops, network.device, network.batch_size, network.settings.views)
     kinds = torch.softmax(said.kinds / network.temperature, dim=1).numpy()
     return Answers(kinds, torch.softmax(said.counts, dim=1).numpy())
 

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from karyonet.geometry.region import Region
+from karyonet.stages.segmentation.averaging import averaged, turned_back
 from karyonet.stages.segmentation.detector_model import STRIDE, Detections, Detector, DetectorArchitecture
-from karyonet.stages.segmentation.views import View, averaged, turned, turned_back, views
 from karyonet.training.metaphase_pack import long_axis
+from karyonet.turns import View, turned, views
 
 EVERY = views(8)
 DIRECTIONS = 6

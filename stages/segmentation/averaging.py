@@ -1,39 +1,17 @@
-"""One image seen several ways round: what a detector says of its turned and mirrored copies, averaged.
-
-A metaphase has no way up, so that a detector should say the same of every copy. What it says of one of them alone is
-wrong in its own way, and the mean is less so.
-"""
+"""What a detector says of turned and mirrored copies of an image (:mod:`karyonet.turns`), averaged."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from karyonet.turns import View, turned
+
 from .detector_model import Detections
 
-Views = Literal[1, 2, 4, 8]
-"""How many copies: the image alone, mirrored too, both turned by a quarter, all eight ways."""
 _LEAST = 1e-6
-
-
-class View(NamedTuple):
-    """A way round.
-
-    Attributes:
-        quarters: turns by a quarter, anticlockwise as the image is drawn.
-        mirrored: left for right, before it is turned.
-    """
-
-    quarters: int
-    mirrored: bool
-
-
-def views(count: Views) -> list[View]:
-    """The image itself first."""
-    return [View(quarters, mirrored) for quarters in range(max(count // 2, 1)) for mirrored in (False, True)][:count]
 
 
 def averaged(detector: Callable[[Tensor], Detections], image: Tensor, ways: Sequence[View]) -> Detections:
@@ -50,12 +28,6 @@ def averaged(detector: Callable[[Tensor], Detections], image: Tensor, ways: Sequ
     centres, distances, names, features = (torch.stack(maps) for maps in zip(*said, strict=True))
     probable = torch.sigmoid(centres).mean(dim=0).clamp(_LEAST, 1 - _LEAST)
     return Detections(torch.logit(probable), distances.log().mean(dim=0).exp(), names.mean(dim=0), features.mean(dim=0))
-
-
-def turned(image: Tensor, way: View) -> Tensor:
-    """An image the other way round, shape (n, channels, height, width)."""
-    copy = image.flip(-1) if way.mirrored else image
-    return torch.rot90(copy, way.quarters, (-2, -1)).contiguous(memory_format=torch.channels_last)
 
 
 def turned_back(said: Detections, way: View) -> Detections:
