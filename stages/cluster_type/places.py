@@ -36,14 +36,16 @@ def places_of(masks: NDArray[np.bool_], settings: Compositions) -> NDArray[np.ui
     """
     found = np.zeros((len(PLACES), *masks.shape[1:]), dtype=np.uint8)
     sliver = settings.sliver * settings.sources.breadth**2
-    grown = settings.closing + 1
-    near = [cv2.dilate(mask.astype(np.uint8), _SQUARE, iterations=grown) > 0 for mask in masks]
+    near, reach = (
+        [cv2.dilate(mask.astype(np.uint8), _SQUARE, iterations=by) > 0 for mask in masks]
+        for by in (settings.closing + 1, 2 * settings.closing + 1)
+    )
     for number, mask in enumerate(masks):
         for other in range(number):
             shared = mask & masks[other]
             if np.count_nonzero(shared) > sliver:
                 found[0] |= shared
-            else:
+            elif (mask & reach[other]).any():
                 found[1] |= near[number] & near[other]
         rows, columns = np.nonzero(mask)
         nearest = int(np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2))

@@ -56,8 +56,8 @@ def test_cells_lie_where_the_crop_shows_it(sources: Sources, seed: int) -> None:
     overlap, contact, middle = places_in_crop(composed, seen.matrix, crops, plain)
     cells = seen.crop.reshape(2, 32, 4, 32, 4).max(axis=(2, 4))
     # Rods have a density of 1, so that where two lie it is 2.
-    assert (cells[0][overlap > 0] > 1.2).mean() >= 0.9 if overlap.any() else True
-    assert (cells[1][(contact + middle) > 0] > 0).mean() > 0.9
+    assert (cells[0][overlap > 0] > 1.2).mean() >= 0.7 if overlap.any() else True
+    assert (cells[1][(contact + middle) > 0] > 0).mean() > 0.7
     kind = KINDS[composed.kind]
     assert bool(overlap.any()) == (kind in ("overlapping", "touching_overlapping"))
     assert bool(contact.any()) == (kind in ("touching", "touching_overlapping"))
