@@ -68,7 +68,7 @@ class SupCAM(MetaphaseStage):
     assigns: ClassVar[frozenset[str]] = frozenset({"cluster.type", "cluster.probability"})
 
     class Options(StageOptions):
-        weights: str = Field(description="name of shipped weights, or a .safetensors file")
+        weights: str = Field("supcam", description="name of shipped weights, or a .safetensors file")
         device: DeviceName = Field("auto", description="auto takes a GPU where there is one")
         precision: Precision = Field("auto", description="auto takes bfloat16 where the hardware multiplies in it")
         batch_size: int = Field(64, ge=1, description="clusters that are judged at a time")
@@ -79,7 +79,7 @@ class SupCAM(MetaphaseStage):
         self._network: TypeNetwork | None = None
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path, **options: Any) -> SupCAM:
+    def from_pretrained(cls, name_or_path: str | Path = "supcam", **options: Any) -> SupCAM:
         """With shipped weights or with those of a ``.safetensors`` file.
 
         Raises:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
 from karyonet.case import Case, Cluster, Instance, Metaphase
 from karyonet.data.metaphases import read_metaphases
@@ -147,9 +146,9 @@ def test_alone_it_takes_arrays(stage: SupCAM, metaphase: Metaphase) -> None:
     assert stage.classify(metaphase.optical_density, []).kinds == ()
 
 
-def test_weights_must_be_given_and_fit() -> None:
-    with pytest.raises(ValidationError):
-        SupCAM()
+def test_the_shipped_weights_are_taken_and_others_must_fit() -> None:
+    (shipped,) = SupCAM().weights
+    assert shipped.card.stage == "cluster_type" and shipped.card.classes == KINDS
     with pytest.raises(WeightsError, match="K301"):
         SupCAM(weights="absent")
 
