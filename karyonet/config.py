@@ -98,6 +98,24 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
     return content
 
 
+def read_constants(model: type[Model], path: Path, known: str) -> Model:
+    """Read the constants that one of ``tools/fit_*.py`` wrote.
+
+    Args:
+        model: what they are.
+        path: a YAML file.
+        known: name of the file that ships, for the error.
+
+    Raises:
+        ConfigError: K201 if the file cannot be read, K202 or K203 if it holds something else.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ConfigError("K201", name=path, known=known) from fault
+    return validate(model, parse_yaml(text, str(path)), str(path))
+
+
 def validate(model: type[Model], content: Mapping[str, Any], source: str, prefix: str = "") -> Model:
     """Build a pydantic model, or raise ConfigError K203 with the first wrong key."""
     try:

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from karyonet.config import parse_yaml, validate
-from karyonet.errors import ConfigError
+from karyonet.config import read_constants
 
 SHIPPED = Path(__file__).with_name("counting.yaml")
 
@@ -57,8 +56,4 @@ def read_calibration(path: Path = SHIPPED) -> Calibration:
     Raises:
         ConfigError: K201 if the file cannot be read, K202 or K203 if it holds something else.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise ConfigError("K201", name=path, known=SHIPPED.name) from fault
-    return validate(Calibration, parse_yaml(text, str(path)), str(path))
+    return read_constants(Calibration, path, SHIPPED.name)

@@ -23,7 +23,7 @@ from karyonet.errors import ArrayError
 from karyonet.explanation import Explanations
 from karyonet.geometry.region import Region
 
-from .crops import CHANNELS, chromosome_density, chromosome_size, crop_component
+from .crops import CHANNELS, chromosome_size
 from .inference import TypeNetwork
 from .kinds import KINDS
 from .model import ClusterNetwork
@@ -60,14 +60,10 @@ def explain_types(
         expected = f"{len(regions)} of {', '.join(KINDS)}"
         raise ArrayError("K501", what="kinds", expected=expected, actual=", ".join(explained) or "empty")
     indices = np.array([KINDS.index(kind) for kind in explained], dtype=np.int64)
-    side = network.settings.side
-    crops = np.zeros((len(regions), CHANNELS, side, side), dtype=np.float32)
-    if regions:
-        scale = network.settings.size / (chromosome_size(regions) if size is None else size)
-        relative = optical_density / np.float32(chromosome_density(regions, optical_density))
-        for crop, region in zip(crops, regions, strict=True):
-            crop[:] = crop_component(relative, region, scale, network.settings)
-    layer, cells = explained_layer(network.model, side)
+    if size is None:
+        size = chromosome_size(regions) if regions else 1.0
+    crops = network.crops(optical_density, regions, size)
+    layer, cells = explained_layer(network.model, network.settings.side)
     return Explanations(
         kinds=explained,
         probabilities=said.probabilities[np.arange(len(regions)), indices],

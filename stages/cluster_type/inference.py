@@ -51,17 +51,22 @@ class TypeNetwork:
             regions: each inside the image, with at least one pixel.
             size: median of the longer sides of the boxes of the metaphase's chromosomes, in pixels.
         """
+        crops = torch.from_numpy(self.crops(optical_density, regions, size))
+        with torch.inference_mode(), autocast(self.device, self.precision):
+            said = predict(self.model, crops, self.device, self.batch_size, self.settings.views)
+        kinds = torch.softmax(said.kinds / self.temperature, dim=1).numpy()
+        counts = torch.softmax(said.counts, dim=1).numpy()
+        return decide(kinds, counts, self.reject)
+
+    def crops(self, optical_density: FloatArray, regions: Sequence[Region], size: float) -> FloatArray:
+        """The input of the network, float32, shape (n, 2, side, side); arguments as for a call."""
         side = self.settings.side
         crops = np.zeros((len(regions), CHANNELS, side, side), dtype=np.float32)
         if regions:
             relative = optical_density / np.float32(chromosome_density(regions, optical_density))
             for crop, region in zip(crops, regions, strict=True):
                 crop[:] = crop_component(relative, region, self.settings.size / size, self.settings)
-        with torch.inference_mode(), autocast(self.device, self.precision):
-            said = predict(self.model, torch.from_numpy(crops), self.device, self.batch_size, self.settings.views)
-        kinds = torch.softmax(said.kinds / self.temperature, dim=1).numpy()
-        counts = torch.softmax(said.counts, dim=1).numpy()
-        return decide(kinds, counts, self.reject)
+        return crops
 
 
 def predict(

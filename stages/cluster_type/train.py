@@ -43,7 +43,8 @@ NEIGHBOURS = 15
 """That vote on the kind of an example in the validations of the first step."""
 KEPT = 0.99
 """Share of the chromosomes that the threshold of rejection keeps."""
-_HELD_OUT = 7
+HELD_OUT = 7
+"""First number of the seeds of validation compositions."""
 _COMPOSED, _FOUND = "composed of validation cut-outs", "components of validation metaphases"
 _SEGMENTER = "threshold_segmenter"
 """Registered name of the stage that finds the lone chromosomes of a folder's images."""
@@ -93,7 +94,7 @@ class Material:
         """
         settings = recipe.compositions.sources
         validation = Sources.of(pack, recipe.validation_split, settings)
-        numbers = [(_HELD_OUT, number) for number in range(recipe.validation_examples)]
+        numbers = [(HELD_OUT, number) for number in range(recipe.validation_examples)]
         held_out = []
         for found in (0.0, 1.0):
             compositions = recipe.compositions.model_copy(update={"found": found})

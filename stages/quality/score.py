@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from karyonet.config import parse_yaml, validate
-from karyonet.errors import ConfigError
+from karyonet.config import read_constants
 
 from .features import FEATURES, QualityFeatures
 
@@ -70,11 +69,7 @@ def read_model(path: Path = SHIPPED) -> QualityModel:
     Raises:
         ConfigError: K201 if the file cannot be read, K202 or K203 if it holds something else.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise ConfigError("K201", name=path, known=SHIPPED.name) from fault
-    return validate(QualityModel, parse_yaml(text, str(path)), str(path))
+    return read_constants(QualityModel, path, SHIPPED.name)
 
 
 def fit_model(features: FloatArray, good: NDArray[np.bool_], ridge: float = 1.0) -> QualityModel:

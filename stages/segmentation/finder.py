@@ -134,14 +134,14 @@ class ChromosomeFinder:
             optical_density: float32, shape (height, width); 0 is background.
         """
         density = typical_density(optical_density)
-        found = self._settled(optical_density, USUAL_SIZE, density)
-        if found.agrees and found.found.sure >= CONVINCING:
-            return self._seen_all_ways(found.found, optical_density)
         # Ink, dirt or nuclei may be so dark that a first guess takes them for the chromosomes.
         fainter = typical_density(np.where(optical_density > density / 2, 0, optical_density))
-        tried = [found, self._settled(optical_density, USUAL_SIZE, fainter)]
-        tried += [self._settled(optical_density, USUAL_SIZE * factor, density) for factor in OTHER_SIZES]
-        fitting = [one.found for one in tried if one.agrees] or [found.found]
+        tried: list[_Settled] = []
+        for factor, stain in ((1.0, density), (1.0, fainter), *((factor, density) for factor in OTHER_SIZES)):
+            tried.append(self._settled(optical_density, USUAL_SIZE * factor, stain))
+            if tried[-1].agrees and tried[-1].found.sure >= CONVINCING:
+                return self._seen_all_ways(tried[-1].found, optical_density)
+        fitting = [one.found for one in tried if one.agrees] or [tried[0].found]
         best = max(fitting, key=lambda one: float(one.boxes.scores[: one.sure].sum()))
         return self._seen_all_ways(best, optical_density)
 

@@ -46,7 +46,7 @@ from karyonet.stages.cluster_type.inference import TypeNetwork, decide, predict
 from karyonet.stages.cluster_type.kinds import KINDS, TYPES
 from karyonet.stages.cluster_type.model import ClusterArchitecture
 from karyonet.stages.cluster_type.sources import Sources
-from karyonet.stages.cluster_type.train import load_metaphases, reject_threshold
+from karyonet.stages.cluster_type.train import HELD_OUT, load_metaphases, reject_threshold
 from karyonet.stages.cluster_type.views import PACKED_SIZE, view
 from karyonet.weights import WeightFile, find, shipped
 
@@ -55,8 +55,6 @@ LENGTHS = ("perimeter", "equivalent_diameter_area", "axis_major_length", "axis_m
 AREAS = ("area", "area_bbox", "area_convex")
 SHAPES = ("solidity", "eccentricity", "extent")
 """Of skimage's ``regionprops``; the ratio of the axes comes on top."""
-HELD_OUT = 7
-"""First part of the seeds of validation compositions, as trainings have it."""
 PACKS = Path("karyonet-out/packs")
 CHUNK = 256
 """Compositions that are held in memory at a time."""
