@@ -30,6 +30,8 @@ from karyonet.report.pdf import available
 from karyonet.report.schema import ErrorRecord
 from karyonet.report.summary import COLUMNS, CaseRow, to_csv, to_html
 
+from .conftest import killed_at
+
 PROGRAM = Program(karyonet="1.0", config_sha256="c0")
 HOSTILE = "\"'><script>alert(1)</script><img src=http://example.org/x onerror=alert(1)>"
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
@@ -142,31 +144,6 @@ def put(out: Path, what: Report) -> None:
     origin = Origin(program=PROGRAM, case="a", images={"1.png": str(what.karyotype)})
     with records.writing("a", Record(origin=origin, report_sha256=sha256_of(document), seconds=1.0)):
         what.save(out / "a")
-
-
-def killed_at(step: int, work: Callable[[], None]) -> bool:
-    """Run ``work`` in a process that ends without a word before its n-th change to the disk; whether it got there."""
-    pid = os.fork()
-    if pid == 0:
-        steps = 0
-
-        def counted(change: Callable[..., Any]) -> Callable[..., Any]:
-            def method(*arguments: Any, **options: Any) -> Any:
-                nonlocal steps
-                steps += 1
-                if steps == step:
-                    os._exit(9)
-                return change(*arguments, **options)
-
-            return method
-
-        for name in ("rename", "replace", "mkdir", "write_bytes", "unlink", "chmod"):
-            setattr(Path, name, counted(getattr(Path, name)))
-        try:
-            work()
-        finally:
-            os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

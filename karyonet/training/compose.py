@@ -1,6 +1,7 @@
 """Clusters composed of real chromosomes that lay alone: optical densities add, and every full mask is known.
 
-The law of Beer and Lambert makes the composition honest: where chromosomes cross, the densities of both add up.
+By the law of Beer and Lambert the densities of both add up where chromosomes cross. Real crossings are less dark than
+that, since the darker an object is, the less of it a camera and its contrast table show (see ``addition``).
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Composition(NamedTuple):
     """Chromosomes laid into one field.
 
     Attributes:
-        optical_density: float32, shape (height, width): the sum over the chromosomes.
+        optical_density: float32, shape (height, width), of all chromosomes.
         masks: bool, shape (n, height, width): each whole, pixels of an overlap belong to both.
     """
 
@@ -77,9 +78,11 @@ class Field:
 
     Args:
         shape: ``(height, width)`` in pixels.
+        addition: share of the lighter of two densities that adds to the darker one, 0–1; 1 is the sum.
     """
 
-    def __init__(self, shape: tuple[int, int]) -> None:
+    def __init__(self, shape: tuple[int, int], addition: float = 1.0) -> None:
+        self.addition = np.float32(addition)
         self.optical_density: FloatArray = np.zeros(shape, dtype=np.float32)
         self.covered: MaskArray = np.zeros(shape, dtype=bool)
         self.masks: list[MaskArray] = []
@@ -93,7 +96,8 @@ class Field:
         mask = np.zeros_like(self.covered)
         if y.start < y.stop and x.start < x.stop:
             part = slice(y.start - top, y.stop - top), slice(x.start - left, x.stop - left)
-            self.optical_density[y, x] += cutout.optical_density[part]
+            there, added = self.optical_density[y, x], cutout.optical_density[part]
+            self.optical_density[y, x] = np.maximum(there, added) + self.addition * np.minimum(there, added)
             mask[y, x] = cutout.mask[part]
             self.covered |= mask
         self.masks.append(mask)

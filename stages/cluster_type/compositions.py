@@ -43,11 +43,18 @@ class Compositions(BaseModel):
         sliver: shared area, in squared breadths, up to which chromosomes touch. overlap: from which they overlap;
             between the two nobody could say, and such compositions are drawn again. visible: share of each chromosome
             that no other covers, at least, since a hidden one cannot be counted.
+        clear: pixels that two chromosomes of a cluster must be apart so that nobody could take them for touching.
+            hidden: share of a contact or an overlap that further chromosomes may cover. Neither is met: drawn again.
         least_crossing: degrees between the long axes of crossing chromosomes. any_crossing: share of the crossings in
             which the angle is left to chance. elongation: below it a chromosome has no axis to speak of.
         real: share of the examples laid among the real background and neighbours of a place without stain.
         most_neighbours: laid around the others, apart from the cluster.
         chromosome_gain: relative, of the density of each chromosome.
+        addition: share, from and to, of the lighter chromosome's density that adds to the darker one's where they
+            cross. On 181 crossings of 41 validation metaphases of ``gband_metaphases`` the core of a crossing had 0.66
+            (median; quartiles 0.55 and 0.76) of the sum of the densities of its arms: of equal arms, a share of 0.32.
+        curve: exponents, least and greatest, of the stain: each view is stained anew by a power of the density, mostly
+            near 1. Above 1 light bands fade, as in images with much contrast.
         gain, scale: relative, of a whole view. mask_error: pixels that a mask grows or shrinks at most.
         blur: standard deviation at most, noise: the same, in mean densities, both in pixels of the crop.
         haze: density of an uneven background at most.
@@ -65,12 +72,16 @@ class Compositions(BaseModel):
     sliver: float = Setting(default=0.1, ge=0)
     overlap: float = Setting(default=0.4, gt=0)
     visible: float = Setting(default=0.35, ge=0, lt=1)
+    clear: int = Setting(default=6, ge=0)
+    hidden: float = Setting(default=0.6, gt=0, le=1)
     least_crossing: float = Setting(default=25.0, ge=0, le=60)
     any_crossing: float = Setting(default=0.1, ge=0, le=1)
     elongation: float = Setting(default=0.4, ge=0, le=1)
     real: float = Setting(default=0.5, ge=0, le=1)
     most_neighbours: int = Setting(default=4, ge=0)
     chromosome_gain: float = Setting(default=0.1, ge=0, lt=1)
+    addition: tuple[float, float] = (0.0, 0.8)
+    curve: tuple[float, float] = (0.7, 2.2)
     gain: float = Setting(default=0.15, ge=0, lt=1)
     scale: float = Setting(default=0.15, ge=0, lt=1)
     mask_error: int = Setting(default=1, ge=0)
@@ -85,6 +96,10 @@ class Compositions(BaseModel):
             raise ValueError("shares must not be negative, and that of instance must be above 0")
         if self.sliver >= self.overlap:
             raise ValueError("sliver must be below overlap")
+        if not 0 <= self.addition[0] <= self.addition[1] <= 1:
+            raise ValueError("addition must rise and lie between 0 and 1")
+        if not 0 < self.curve[0] < self.curve[1] or not self.curve[0] <= 1 <= self.curve[1]:
+            raise ValueError("curve must be a range around 1")
         return self
 
 
@@ -112,10 +127,11 @@ def cluster_type(masks: Sequence[NDArray[np.bool_]], settings: Compositions) -> 
 
     Args:
         masks: bool, shape (height, width), of each whole chromosome.
-        settings: closing, sliver, overlap, visible and breadth.
+        settings: closing, sliver, overlap, visible, clear, hidden and breadth.
 
     Returns:
-        None where they are not one component, a pair shares neither little nor much, or one is mostly hidden.
+        None where they are not one component, a pair shares neither little nor much or is neither near nor apart, or a
+        chromosome or the place where two meet is mostly hidden.
     """
     if _component(masks, settings.closing) is None:
         return None
@@ -123,18 +139,38 @@ def cluster_type(masks: Sequence[NDArray[np.bool_]], settings: Compositions) -> 
     if any(np.count_nonzero(mask & once) < settings.visible * np.count_nonzero(mask) for mask in masks):
         return None
     sliver, overlap = (share * settings.sources.breadth**2 for share in (settings.sliver, settings.overlap))
-    near = [_grown(mask, 2 * settings.closing + 1) for mask in masks]
+    near, clear, edges = (
+        [_grown(mask, by) for mask in masks]
+        for by in (2 * settings.closing + 1, max(settings.clear, 2 * settings.closing + 1), settings.closing + 1)
+    )
     touching = overlapping = False
     for i, first in enumerate(masks):
         for j in range(i):
-            shared = int(np.count_nonzero(first & masks[j]))
-            if sliver < shared < overlap:
+            both = first & masks[j]
+            shared = int(np.count_nonzero(both))
+            if shared < overlap:
+                if shared > sliver:
+                    return None
+                if not (near[i] & masks[j]).any():
+                    if (clear[i] & masks[j]).any():
+                        return None
+                    continue
+                both = edges[i] & edges[j]
+            if _covered(both, masks, (i, j)) > settings.hidden:
                 return None
             overlapping |= shared >= overlap
-            touching |= shared <= sliver and bool((near[i] & masks[j]).any())
+            touching |= shared < overlap
     if overlapping:
         return "touching_overlapping" if touching else "overlapping"
     return "touching" if touching else "instance"
+
+
+def _covered(place: NDArray[np.bool_], masks: Sequence[NDArray[np.bool_]], pair: tuple[int, int]) -> float:
+    """Share of a place at which two chromosomes meet that further ones cover."""
+    others = [mask for number, mask in enumerate(masks) if number not in pair]
+    if not others or not place.any():
+        return 0.0
+    return float(np.logical_or.reduce(others)[place].mean())
 
 
 def compose(sources: Sources, settings: Compositions, seed: int | Sequence[int]) -> Composed:
@@ -227,7 +263,7 @@ def _laid(
     sources: Sources, contacts: Sequence[bool], settings: Compositions, generator: np.random.Generator
 ) -> Field | None:
     """Chromosomes laid onto or against each other; None where one leaves the field."""
-    field = Field((_FIELD, _FIELD))
+    field = Field((_FIELD, _FIELD), float(generator.uniform(*settings.addition)))
     field.lay(_chromosome(sources, settings, generator), (_FIELD / 2, _FIELD / 2))
     for overlaps in contacts:
         cutout = _chromosome(sources, settings, generator)

@@ -50,7 +50,8 @@ def view(composed: Composed, crops: CropSettings, settings: Compositions, seed: 
     region = _misdrawn(composed, int(generator.integers(-settings.mask_error, settings.mask_error + 1)))
     matrix = crop_matrix(region, scale, crops, turn)
     crop = crop_by(matrix, composed.relative_density, region, crops.side)
-    density = crop[0] * np.float32(1 + generator.uniform(-settings.gain, settings.gain))
+    exponent = np.exp(generator.triangular(np.log(settings.curve[0]), 0, np.log(settings.curve[1])))
+    density = _stained(crop, float(exponent)) * np.float32(1 + generator.uniform(-settings.gain, settings.gain))
     blur = settings.blur * float(generator.random())
     if blur > 0.2:  # less does nothing
         density = np.asarray(cv2.GaussianBlur(density, (0, 0), blur), dtype=np.float32)
@@ -60,6 +61,16 @@ def view(composed: Composed, crops: CropSettings, settings: Compositions, seed: 
     noise = generator.standard_normal(density.shape, dtype=np.float32) * (settings.noise * generator.random())
     crop[0] = np.clip(density + haze + noise, 0, MOST_DENSE)
     return View(crop, matrix)
+
+
+def _stained(crop: FloatArray, exponent: float) -> FloatArray:
+    """A power of the density, after which the mean of the component is that power of what it was."""
+    density, inside = np.maximum(crop[0], 0), crop[1] > 0.5
+    mean = float(density[inside].mean()) if inside.any() else 0.0
+    if mean <= 0:
+        return np.asarray(density, dtype=np.float32)
+    curved = density ** np.float32(exponent)
+    return np.asarray(curved * np.float32(mean**exponent / float(curved[inside].mean())), dtype=np.float32)
 
 
 def _misdrawn(composed: Composed, by: int) -> Region:

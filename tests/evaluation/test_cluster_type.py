@@ -1,7 +1,7 @@
+"""Components of metaphases whose kind is known, and what the stages that type them are asked."""
+
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,35 +9,26 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image, ImageDraw
-from rich.console import Console
 
 from karyonet.case import Cluster, Metaphase
 from karyonet.data.boxes import components_of
 from karyonet.errors import ConfigError, DataError, StageError, WeightsError
 from karyonet.evaluation.cluster_type import ClusterJudge, answers, evaluate_cluster_type, typing_stages
-from karyonet.evaluation.cluster_type_figures import KEPT, ClusterTypeEvaluation, rejected_at_kept, summarise
 from karyonet.evaluation.cluster_type_results import (
-    KINDS,
     NO_CHROMOSOME,
     PIECE,
-    ROW_COLUMNS,
     SEVERAL,
     TYPES,
     Answer,
     ComponentResult,
     KnownComponent,
-    rows_as_csv,
 )
-from karyonet.evaluation.cluster_type_truth import WHITE, in_grid, read_known_clusters
+from karyonet.evaluation.cluster_type_truth import read_known_clusters
 from karyonet.stage import MetaphaseStage, Stage
 from karyonet.stages.cluster_type import ShapeRules
 from karyonet.stages.segmentation import ThresholdSegmenter
 from tests.cli.test_evaluate_segmentation import few
-
-BOX = (0, 0, 10, 10)
 
 
 class DarkPixels(MetaphaseStage):
@@ -254,180 +245,6 @@ def test_stages_up_to_the_one_that_types() -> None:
     assert list(typing_stages(stages)) == ["a", "b"]
     with pytest.raises(ConfigError, match=r"K205.*shape_rules"):
         typing_stages({"a": DarkPixels()})
-
-
-def write_segments(folder: Path, number: int = 3) -> Path:
-    """Two cases of upright bars of 12 × 40 pixels and one cross a case; and a blank one."""
-    folder.mkdir()
-    rows = []
-    for case in ("p", "q"):
-        for n in range(number):
-            grey = np.full((52 + n, 24), 255, np.uint8)
-            grey[6:46, 6:18] = 90 + 20 * n
-            Image.fromarray(grey).save(folder / f"{case}{n}.png")
-            rows.append(f"{case}{n}.png,{case},chromosome")
-        grey = np.full((70, 70), 255, np.uint8)
-        grey[5:65, 30:42] = grey[30:42, 5:65] = 120
-        Image.fromarray(grey).save(folder / f"{case}x.png")
-        rows.append(f"{case}x.png,{case},cluster")
-    Image.fromarray(np.full((30, 30), 255, np.uint8)).save(folder / "blank.png")
-    rows.append("blank.png,q,chromosome")
-    (folder / "objects.csv").write_text("\n".join(["image,case,kind", *rows]))
-    return folder
-
-
-def test_segments_lie_whole_on_one_canvas_a_case(tmp_path: Path) -> None:
-    sources = read_known_clusters(write_segments(tmp_path / "s"), "clusters", {})
-    assert [(source.case, len(source.listed), source.chromosomes) for source in sources] == [("p", 4, 3), ("q", 5, 4)]
-    clusters = sources[1].read()
-    assert clusters.places == (0, 1, 2, 3, None)  # the blank one is not there
-    for known, cluster in zip(clusters.known, clusters.metaphase.clusters, strict=False):
-        grey = np.asarray(Image.open(tmp_path / "s" / known.image)) / 255
-        assert cluster.region.area == (grey < WHITE).sum()
-        xmin, ymin, xmax, ymax = known.bbox
-        on_canvas = clusters.metaphase.grey[cluster.region.slices]
-        assert on_canvas == pytest.approx(grey[ymin:ymax, xmin:xmax], abs=0.003)
-        assert clusters.metaphase.optical_density[cluster.region.slices][cluster.region.mask].min() > 0.1
-    assert len(components_of(clusters.metaphase.grey < WHITE)) == 4  # none touches another
-
-
-def test_segments_are_measured(tmp_path: Path) -> None:
-    sources = read_known_clusters(write_segments(tmp_path / "s"), "clusters", {})
-    evaluation = evaluate_cluster_type({"cluster_type": BySize()}, sources)
-    values = {name: metric.value for name, metric in evaluation.metrics.items()}
-    assert values["cluster_sensitivity"] == 1 and values["cluster_specificity"] == pytest.approx(6 / 7, abs=1e-6)
-    assert set(values) == {"single_or_cluster", "cluster_sensitivity", "cluster_specificity", "found"}
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=10), st.integers(0, 5))
-def test_a_grid_holds_every_image_once(sizes: list[tuple[int, int]], gap: int) -> None:
-    images = [np.full(size, n, np.float32) for n, size in enumerate(sizes, start=1)]
-    canvas, corners = in_grid(images, gap)
-    for image, (x, y) in zip(images, corners, strict=True):
-        height, width = image.shape
-        assert (canvas[y : y + height, x : x + width] == image).all()
-        around = canvas[max(y - gap, 0) : y + height + gap, max(x - gap, 0) : x + width + gap]
-        assert set(np.unique(around)) <= {0.0, image[0, 0]}
-    assert np.count_nonzero(canvas) == sum(image.size for image in images)
-
-
-def component(kind: str, case: str = "p", chromosomes: int | None = None, image: str = "a") -> KnownComponent:
-    return KnownComponent(image, case, BOX, kind, chromosomes)
-
-
-def result(kind: str, said: str | None, **answer: object) -> ComponentResult:
-    rejected = said in ("nucleus", "debris")
-    return ComponentResult(component(kind), Answer(said, 0.9, rejected, **answer))  # type: ignore[arg-type]
-
-
-@st.composite
-def judged(draw: st.DrawFn) -> list[ComponentResult]:
-    """Components of several cases, of any kind, judged by chance."""
-    kinds = st.sampled_from([kind for kind in KINDS if kind != SEVERAL])
-    said = st.sampled_from((*TYPES, "nucleus", "debris"))
-    found = []
-    for number in range(draw(st.integers(1, 12))):
-        kind, answer = draw(kinds), draw(said)
-        known = component(kind, f"case {draw(st.integers(0, 3))}", image=f"i{number}")
-        rejected = answer not in TYPES
-        found.append(ComponentResult(known, Answer(answer, 0.5, rejected, draw(st.floats(0, 1)), 1, 6)))
-    return found
-
-
-@settings(max_examples=20, deadline=None)
-@given(judged(), st.randoms())
-def test_the_order_of_components_changes_nothing(results: list[ComponentResult], shuffle) -> None:
-    shuffled = list(results)
-    shuffle.shuffle(shuffled)
-    assert summarise(shuffled) == summarise(results)
-
-
-@settings(max_examples=20, deadline=None)
-@given(judged())
-def test_right_answers_are_all_right(results: list[ComponentResult]) -> None:
-    def right(known: KnownComponent) -> Answer:
-        whole = known.kind in TYPES
-        return Answer(known.kind if whole else "debris", 1.0, not whole, float(not whole), int(whole), 6)
-
-    asked = [r.known for r in results if r.known.kind != PIECE]
-    evaluation = summarise([ComponentResult(known, right(known)) for known in asked])
-    assert all((m.value, *m.interval) == (1, 1, 1) for m in evaluation.metrics.values())
-    assert set(evaluation.components) == set(evaluation.metrics) and all(evaluation.components.values())
-
-
-def test_numbers_above_what_is_known_are_as_good_as_the_largest() -> None:
-    said = {1: 1, 2: 3, 4: 4, 6: 4, 9: 4}
-    results = [
-        ComponentResult(
-            component("instance" if true == 1 else SEVERAL, chromosomes=true), Answer("touching", 1, False, 0, told, 4)
-        )
-        for true, told in said.items()
-    ]
-    evaluation = summarise(results)
-    assert evaluation.metrics["count_accuracy"].value == 0.8
-    assert evaluation.metrics["count_accuracy_of_5_or_more"].value == 1
-    assert evaluation.components["count_accuracy_of_5_or_more"] == 2
-    assert "count_accuracy_of_3" not in evaluation.metrics and "accuracy" not in evaluation.metrics
-
-
-def test_intervals_are_over_cases() -> None:
-    def of_cases(rights: Sequence[tuple[str, bool]]) -> tuple[float, float]:
-        results = [
-            ComponentResult(component("instance", c), Answer("instance" if r else "touching")) for c, r in rights
-        ]
-        return summarise(results).metrics["single_or_cluster"].interval
-
-    assert of_cases([("p", True), ("p", False)] * 50) == (0.5, 0.5)
-    assert of_cases([("p", True)] * 50 + [("q", False)] * 50) == (0, 1)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 8), st.booleans(), st.integers(0, 60)), max_size=12))
-def test_rejection_at_a_share_of_chromosomes_kept_is_the_best_threshold(rows: list[tuple[int, bool, int]]) -> None:
-    scores = np.array([score / 8 for score, _, _ in rows])
-    chromosomes = np.array([float(weight) if is_one else 0.0 for _, is_one, weight in rows])
-    others = np.array([0.0 if is_one else float(weight) for _, is_one, weight in rows])
-    found = rejected_at_kept(scores, chromosomes, others)
-    if not chromosomes.sum() or not others.sum():
-        assert found is None
-        return
-    best = max(
-        others[scores > threshold].sum() / others.sum()
-        for threshold in (-1.0, *scores)
-        if chromosomes[scores <= threshold].sum() >= KEPT * chromosomes.sum()
-    )
-    assert found == pytest.approx(best)
-
-
-def test_rows_tell_what_was_said_of_every_component() -> None:
-    results = [
-        ComponentResult(component("touching", chromosomes=3), Answer("instance", 0.75, False, 0.125, 1, 6)),
-        ComponentResult(component("instance"), None),
-        ComponentResult(component("instance"), Answer()),
-    ]
-    rows = list(csv.DictReader(io.StringIO(rows_as_csv(results))))
-    assert tuple(rows[0]) == ROW_COLUMNS
-    assert (rows[0]["xmax"], rows[0]["truth"], rows[0]["answer"]) == ("10", "touching", "instance")
-    assert [rows[0][name] for name in ROW_COLUMNS[-4:]] == ["0.7500", "0.1250", "3", "1"]
-    assert [row["answer"] for row in rows[1:]] == ["not found", "not judged"]
-    assert rows[1]["probability"] == rows[1]["chromosomes"] == ""
-
-
-def test_the_evaluation_is_written_and_printed(tmp_path: Path) -> None:
-    evaluation = summarise([result("touching", "overlapping"), result("instance", "instance")])
-    evaluation.write_json(tmp_path / "e.json")
-    assert ClusterTypeEvaluation.read_json(tmp_path / "e.json") == evaluation
-    console = Console(record=True, width=140, file=io.StringIO())
-    evaluation.print(console)
-    (line,) = [
-        line for line in console.export_text().splitlines() if line.split()[:1] == ["touching"] and "│" not in line
-    ][-1:]
-    assert line.split() == ["touching", "0", "0", "1", "0", "0", "0"]
-
-
-def test_nothing_known_gives_no_figures() -> None:
-    assert summarise([]).metrics == {}
 
 
 def test_a_metaphase_that_the_stages_give_up_is_a_failure(metaphases: Path) -> None:

@@ -48,7 +48,7 @@ def sources(pack: MetaphasePack) -> Sources:
 def test_cells_lie_where_the_crop_shows_it(sources: Sources, seed: int) -> None:
     plain = Compositions(
         shares=(0.2, 0.2, 0.4, 0.2, 0, 0), real=0.0, most_neighbours=0, chromosome_gain=0.0,
-        mask_error=0, noise=0.0, blur=0.0, haze=0.0, gain=0.0,
+        mask_error=0, noise=0.0, blur=0.0, haze=0.0, gain=0.0, addition=(1.0, 1.0), curve=(0.999, 1.001),
     )  # fmt: skip
     crops = CropSettings(side=128, size=48.0)
     composed = compose(sources, plain, seed)
