@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from karyonet.case import Case, Cluster, FloatArray, Metaphase
 from karyonet.data import read_format
-from karyonet.data.boxes import region_in_box
+from karyonet.data.boxes import components_of, region_in_box
 from karyonet.data.cluster_objects import ClusterObject
 from karyonet.data.metaphases import AnnotatedMetaphase, read_metaphases
 from karyonet.data.objects import holds, touches
@@ -20,7 +21,7 @@ from karyonet.data.selection import limited
 from karyonet.data.tables import read_table
 from karyonet.errors import DataError, StageError
 from karyonet.evaluation.cluster_type_results import NO_CHROMOSOME, PIECE, SEVERAL, TYPES, KnownComponent
-from karyonet.geometry.region import Region, box_iou
+from karyonet.geometry.region import BoundingBox, Region, box_iou
 from karyonet.imaging import to_optical_density
 from karyonet.stage import Stage
 
@@ -28,7 +29,7 @@ METAPHASES, CLUSTERS, COMPOSITIONS = "metaphases", "clusters", "compositions"
 FORMATS = (METAPHASES, CLUSTERS, COMPOSITIONS)
 """What ``--format`` takes; compositions are made by the stage's own composer and not read here."""
 LEAST_IOU = 0.5
-"""Of the boxes of a listed component and of the one that is taken for it."""
+"""Of the boxes of a listed component and of what is taken for it."""
 WHITE = 251.5 / 255
 """Grey value from which cut-out segments are blank: in ``chrcluster_sample`` 252 to 254 do not occur, and what is
 darker is one connected component in each of its 642 images (below 250 some fall apart)."""
@@ -239,9 +240,7 @@ def _found(finding: Mapping[str, Stage], image: AnnotatedMetaphase) -> Metaphase
 def _boxed(finding: Mapping[str, Stage], image: AnnotatedMetaphase) -> KnownClusters:
     metaphase = _found(finding, image)
     regions = [cluster.region for cluster in metaphase.clusters]
-    stained = np.zeros(metaphase.optical_density.shape, dtype=bool)
-    for region in regions:
-        stained[region.slices] |= region.mask
+    stained = _stained(metaphase)
     boxes = [chromosome.bbox for chromosome in image.chromosomes]
     chromosomes = [one for one in (region_in_box(stained, box) for box in boxes) if one is not None]
     known = []
@@ -258,10 +257,35 @@ def _listed(
     finding: Mapping[str, Stage], image: AnnotatedMetaphase, known: tuple[KnownComponent, ...]
 ) -> KnownClusters:
     metaphase = _found(finding, image)
-    boxes = np.array([cluster.region.bbox for cluster in metaphase.clusters], dtype=float).reshape(-1, 4)
-    iou = box_iou(np.array([one.bbox for one in known], dtype=float), boxes)
-    places = tuple(int(row.argmax()) if row.size and row.max() >= LEAST_IOU else None for row in iou)
-    return KnownClusters(metaphase, known, places)
+    stained, clusters, places = _stained(metaphase), list(metaphase.clusters), list[int | None]()
+    for component in known:
+        candidates = [*(cluster.region for cluster in metaphase.clusters), *_shown_in(component.bbox, stained)]
+        boxes = np.array([region.bbox for region in candidates], dtype=float).reshape(-1, 4)
+        iou = box_iou(np.array([component.bbox], dtype=float), boxes)[0]
+        best = int(iou.argmax()) if iou.size and iou.max() >= LEAST_IOU else None
+        if best is not None and best >= len(metaphase.clusters):
+            clusters.append(Cluster(f"k{len(clusters) + 1}", candidates[best]))
+            best = len(clusters) - 1
+        places.append(best)
+    return KnownClusters(replace(metaphase, clusters=tuple(clusters)), known, tuple(places))
+
+
+def _stained(metaphase: Metaphase) -> NDArray[np.bool_]:
+    """The pixels of all clusters."""
+    stained = np.zeros(metaphase.optical_density.shape, dtype=bool)
+    for cluster in metaphase.clusters:
+        stained[cluster.region.slices] |= cluster.region.mask
+    return stained
+
+
+def _shown_in(box: BoundingBox, stained: NDArray[np.bool_]) -> list[Region]:
+    """What may be meant by a listed box where a component has gained or lost a neighbour since: the stained parts that
+    the box cuts out, each and all together."""
+    inside = np.zeros_like(stained)
+    rows, columns = slice(box[1], box[3]), slice(box[0], box[2])
+    inside[rows, columns] = stained[rows, columns]
+    parts = components_of(inside, 1)
+    return [*parts, Region.from_mask(inside)] if len(parts) > 1 else parts
 
 
 def _known(item: ClusterObject) -> KnownComponent:

@@ -191,6 +191,16 @@ def test_listed_components_are_found_by_their_boxes_or_count_as_wrong(metaphases
     assert [result.answer is None for result in seen] == [False, False, True]
 
 
+def test_a_listed_component_is_cut_out_of_one_that_has_grown_and_joined_where_it_fell_apart(metaphases: Path) -> None:
+    # Listed when only the left half of the two was found, and when the first chromosome was still in one piece.
+    rows = "a,39,9,50,61,instance\na,10,10,20,70,instance\n"
+    (source,) = read_known_clusters(metaphases, "metaphases", FINDING, truth=write_list(metaphases, rows))
+    found = source.read()
+    half, whole = (found.metaphase.clusters[place].region for place in found.places if place is not None)
+    assert (half.bbox, half.area) == ((40, 10, 50, 60), 500)
+    assert (whole.bbox, whole.area) == ((10, 10, 20, 70), 560)
+
+
 @pytest.mark.parametrize(
     ("rows", "columns", "code", "named"),
     [
