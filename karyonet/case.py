@@ -8,7 +8,7 @@ before it has run. Coordinates are pixels of the input image, origin top left.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -30,6 +30,11 @@ ClusterType = Literal["instance", "touching", "overlapping", "touching_overlappi
 Contrast = Literal["absorption", "fluorescence"]
 """Dark on light (G-bands) or light on dark (DAPI, Q-bands)."""
 Outcome = Literal["normal", "abnormal", "undetermined"]
+MetaphaseState = Literal["counted", "analysed", "karyotyped"]
+"""What a metaphase counts as; each includes those before it."""
+
+CLEARLY_SHORTER = 0.95
+"""Probability from which one arm is taken to be the shorter."""
 
 FloatArray = NDArray[np.float32]
 logger = logging.getLogger(__name__)
@@ -43,6 +48,28 @@ class Alternative:
     confidence: float
 
 
+@dataclass(frozen=True)
+class Centromere:
+    """Where the centromere of a chromosome lies.
+
+    Attributes:
+        position: from row 0 of the strip, as a share of the strip's length.
+        confidence: 0–1, probability that the true position is within 5 % of the length.
+        short_arm_up: 0–1, probability that the shorter arm is at row 0, by the position alone.
+        point: ``(x, y)`` in pixels of the image; None where only a strip was given.
+    """
+
+    position: float
+    confidence: float
+    short_arm_up: float
+    point: tuple[float, float] | None = None
+
+    @property
+    def index(self) -> float:
+        """The centromeric index, 0–0.5: the shorter arm as a share of the whole length."""
+        return min(self.position, 1.0 - self.position)
+
+
 @dataclass(frozen=True, eq=False)
 class Chromosome:
     """One chromosome of a metaphase.
@@ -51,6 +78,8 @@ class Chromosome:
         id: unique in the metaphase, ``c1`` …
         region: its pixels; pixels of an overlap belong to both chromosomes.
         cluster: id of the cluster that it was found in.
+        score: 0–1, how sure the segmentation is that it is one chromosome; None where that does not say.
+        doubtful: the segmentation alone would leave it out; whether it is one, is decided when the names are.
         strip: the straightened chromosome.
         probabilities: float32, shape (24,), in the order of :data:`LABELS`, from the chromosome alone.
         embedding: float32, shape (d,), unit length.
@@ -63,11 +92,14 @@ class Chromosome:
         outlier: 0–1, how little it looks like exactly one whole chromosome; None where that was not judged.
         review: a person should look at this one.
         homolog: id of the chromosome that it is paired with.
+        centromere: where the short arm meets the long one; None where nobody looked or nothing can be seen.
     """
 
     id: str
     region: Region
     cluster: str | None = None
+    score: float | None = None
+    doubtful: bool = False
     strip: Strip | None = None
     probabilities: FloatArray | None = None
     embedding: FloatArray | None = None
@@ -79,6 +111,18 @@ class Chromosome:
     outlier: float | None = None
     review: bool = False
     homolog: str | None = None
+    centromere: Centromere | None = None
+
+    @property
+    def arms_agree(self) -> bool | None:
+        """Whether the arm that the centromere shows to be shorter is the one that ``p_arm_up`` says is.
+
+        None where one of the two is not known, or the arms are too alike to tell (:data:`CLEARLY_SHORTER`).
+        """
+        if self.centromere is None or self.p_arm_up is None:
+            return None
+        up = self.centromere.short_arm_up
+        return None if max(up, 1.0 - up) < CLEARLY_SHORTER else (up > 0.5) == self.p_arm_up
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +132,12 @@ class Instance:
     Attributes:
         region: its pixels, overlaps with others included, in the box that was seen.
         score: 0–1, how sure it is.
+        doubtful: the segmentation alone would leave it out; see :class:`Chromosome`.
     """
 
     region: Region
     score: float
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +211,7 @@ class Metaphase:
         quality, band_level, count, iscn, outcome: what the later stages say.
         band_level_reason: why there is no band level, where it was looked for.
         reasons: why the outcome is undetermined.
+        state: what it counts as for a guideline; None where its count does not carry.
     """
 
     id: str
@@ -184,6 +231,7 @@ class Metaphase:
     iscn: str | None = None
     outcome: Outcome | None = None
     reasons: tuple[str, ...] = ()
+    state: MetaphaseState | None = None
 
     @property
     def height(self) -> int:
@@ -192,6 +240,17 @@ class Metaphase:
     @property
     def width(self) -> int:
         return int(self.grey.shape[1])
+
+    def without(self, ids: Collection[str]) -> Metaphase:
+        """The metaphase without some of its chromosomes, and without the clusters that held nothing else."""
+        clusters = [(cluster, tuple(id for id in cluster.chromosomes if id not in ids)) for cluster in self.clusters]
+        return replace(
+            self,
+            chromosomes=tuple(c for c in self.chromosomes if c.id not in ids),
+            clusters=tuple(
+                replace(cluster, chromosomes=left) for cluster, left in clusters if left or not cluster.chromosomes
+            ),
+        )
 
     @property
     def pairs(self) -> tuple[HomologPair, ...]:
@@ -256,15 +315,48 @@ class Clone:
 
 @dataclass(frozen=True)
 class Karyotype:
-    """The karyotype of a case; ``iscn`` is None and ``reasons`` say why where it is undetermined."""
+    """The karyotype of a case; ``iscn`` is None and ``reasons`` say why where it is undetermined.
+
+    ``mosaicism_excluded`` is the share of cells from which a second cell line with other chromosome numbers would have
+    been seen with a probability of 95 %; None where the case is undetermined or has several clones.
+    """
 
     iscn: str | None
     outcome: Outcome
     clones: tuple[Clone, ...] = ()
     reasons: tuple[str, ...] = ()
+    mosaicism_excluded: float | None = None
 
     def __str__(self) -> str:
         return self.iscn or "undetermined"
+
+
+@dataclass(frozen=True)
+class Demand:
+    """One thing that a guideline asks for.
+
+    Attributes:
+        what: a state that metaphases must have, or the band level of the case.
+        needed: number of metaphases with at least that state, or bands per haploid set.
+        found: the same; None where no band level was estimated.
+    """
+
+    what: Literal["counted", "analysed", "karyotyped", "band_level"]
+    needed: int
+    found: float | None
+
+    @property
+    def met(self) -> bool:
+        """Whether as much was found as is needed."""
+        return self.found is not None and self.found >= self.needed
+
+
+@dataclass(frozen=True)
+class GuidelineCheck:
+    """What a guideline asks for, and what the case has of it."""
+
+    name: str
+    demands: tuple[Demand, ...]
 
 
 @dataclass(frozen=True)
@@ -286,6 +378,7 @@ class Case:
     findings: tuple[Finding, ...] = ()
     errors: tuple[ImageError, ...] = ()
     comparisons: tuple[HomologComparison, ...] = ()
+    guideline: GuidelineCheck | None = None
 
     @classmethod
     def read(cls, *paths: str | Path, case_id: str | None = None, limits: ReadingLimits | None = None) -> Case:

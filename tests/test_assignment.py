@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from karyonet.assignment import CopyNumberPrior, assign
+from karyonet.assignment import CopyNumberPrior, assign, chromosomes_among
 from karyonet.case import LABELS
 from karyonet.errors import ArrayError
 
@@ -96,3 +96,37 @@ def test_dearer_gains_make_fewer_gains() -> None:
 def test_wrong_arrays_are_refused(wrong: np.ndarray) -> None:
     with pytest.raises(ArrayError, match="K501"):
         assign(wrong)
+
+
+def test_a_doubtful_object_is_a_chromosome_where_its_type_is_incomplete() -> None:
+    complete, incomplete = evidence([*FEMALE, "7"]), evidence([label for label in FEMALE if label != "7"] + ["7"])
+    doubtful = -1.0
+    for probabilities, expected in ((complete, False), (incomplete, True)):
+        existence = np.full(len(probabilities), np.inf)
+        existence[-1] = doubtful
+        assert chromosomes_among(probabilities, existence)[-1] == expected
+        assert chromosomes_among(probabilities, existence)[:-1].all()
+
+
+@pytest.mark.parametrize(("odds", "expected"), [(30.0, True), (np.inf, True), (-30.0, False)])
+def test_what_is_certain_is_not_questioned(odds: float, expected: bool) -> None:
+    existence = np.full(47, np.inf)
+    existence[-1] = odds
+    assert chromosomes_among(evidence([*MALE, "21"]), existence)[-1] == expected
+
+
+@given(st.lists(st.floats(-8, 8), max_size=50), st.integers(0, 1000))
+@settings(max_examples=25, deadline=None)
+def test_surer_objects_are_never_fewer(odds: list[float], seed: int) -> None:
+    probabilities = np.random.default_rng(seed).dirichlet(np.full(24, 0.1), size=len(odds))
+    fewer = chromosomes_among(probabilities, np.array(odds))
+    more = chromosomes_among(probabilities, np.array(odds) + 2)
+    assert fewer.sum() <= more.sum()
+
+
+def test_odds_that_are_none_are_refused() -> None:
+    with pytest.raises(ArrayError, match=r"K501.*existence"):
+        chromosomes_among(evidence(MALE), np.full(46, np.nan))
+    with pytest.raises(ArrayError, match=r"K501.*existence"):
+        chromosomes_among(evidence(MALE), np.zeros(3))
+    assert chromosomes_among(np.zeros((0, 24)), np.zeros(0)).shape == (0,)

@@ -101,10 +101,11 @@ def finding_stages(stages: Mapping[str, Stage]) -> dict[str, Stage]:
 def found_objects(metaphase: Metaphase) -> list[FoundObject]:
     """The chromosomes of a metaphase, each with the score of the instance that it is (mask IoU at least 0.5).
 
-    What is none of the instances has the score 0; where no stage gives instances all have the score 1.
+    What is none of the instances has the score 0; where no stage gives instances all have the score 1. What the
+    segmentation leaves to later stages does not count.
     """
-    regions = [chromosome.region for chromosome in metaphase.chromosomes]
-    if not metaphase.instances:
+    regions = [chromosome.region for chromosome in metaphase.chromosomes if not chromosome.doubtful]
+    if not metaphase.instances or not regions:
         return [FoundObject(region) for region in regions]
     iou = region_iou(regions, [instance.region for instance in metaphase.instances])
     scores = np.array([instance.score for instance in metaphase.instances], dtype=np.float64)

@@ -18,6 +18,9 @@ from karyonet.label_sets import label_sets, least_probabilities
 from karyonet.stage import MetaphaseStage, StageOptions
 from karyonet.weights import WeightFile, find
 
+from .existence import SHIPPED as SHIPPED_EXISTENCE
+from .existence import are_chromosomes, read_existence
+
 if TYPE_CHECKING:
     from .inference import Network
 
@@ -46,6 +49,18 @@ class Classification:
     embeddings: FloatArray
     outlier_features: NDArray[np.float64]
     outliers: FloatArray | None = None
+
+    def take(self, rows: NDArray[np.intp]) -> Classification:
+        """What it says of some of the strips."""
+        return Classification(
+            labels=tuple(self.labels[row] for row in rows.tolist()),
+            probabilities=self.probabilities[rows],
+            p_arm_up=self.p_arm_up[rows],
+            polarity_probability=self.polarity_probability[rows],
+            embeddings=self.embeddings[rows],
+            outlier_features=self.outlier_features[rows],
+            outliers=None if self.outliers is None else self.outliers[rows],
+        )
 
 
 def shows_something(strip: FloatArray) -> bool:
@@ -95,6 +110,9 @@ class ProxyClassifier(MetaphaseStage):
         context: bool = Field(True, description="read the chromosomes of a metaphase together, if the weights can")
         views: Literal[1, 2, 4] = Field(4, description="of every strip: as it is, mirrored, and both end over end")
         batch_size: int = Field(64, ge=1, description="strips that are classified at a time")
+        existence: Path | None = Field(
+            None, description="YAML file of tools/fit_existence.py on what is a chromosome; by default ours"
+        )
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -106,6 +124,7 @@ class ProxyClassifier(MetaphaseStage):
             contrast: _found(name or self.options.weights) for contrast, name in names.items()
         }
         self._networks: dict[str, Network] = {}
+        self._existence = read_existence(self.options.existence or SHIPPED_EXISTENCE)
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path = "gband", **options: Any) -> ProxyClassifier:
@@ -175,9 +194,7 @@ class ProxyClassifier(MetaphaseStage):
         """
         from karyonet.assignment import assign
 
-        straightened = [c for c in metaphase.chromosomes if c.strip and shows_something(c.strip.optical_density)]
-        densities = [c.strip.optical_density for c in straightened if c.strip is not None]
-        said = self.classify(densities, context=self.options.context, contrast=metaphase.contrast)
+        metaphase, straightened, said = self._chosen(metaphase)
         card = self._weights[metaphase.contrast].card
         assigned = assign(said.probabilities)
         sets = _label_sets(said.probabilities, assigned.labels, self.least_probabilities(metaphase.contrast).get(99))
@@ -191,6 +208,7 @@ class ProxyClassifier(MetaphaseStage):
             rejected = outlier is not None and outlier > reject
             named[chromosome.id] = replace(
                 chromosome,
+                doubtful=False,
                 probabilities=said.probabilities[index],
                 embedding=said.embeddings[index],
                 p_arm_up=bool(said.p_arm_up[index]),
@@ -199,11 +217,29 @@ class ProxyClassifier(MetaphaseStage):
                 alternatives=self._alternatives(said.probabilities[index], label),
                 label_set=sets[index],
                 outlier=outlier,
-                review=chromosome.review or bool(doubtful) or rejected,
+                review=(chromosome.review and not chromosome.doubtful) or bool(doubtful) or rejected,
                 homolog=None if partner is None else straightened[partner].id,
             )
         chromosomes = tuple(named.get(c.id, replace(c, review=True)) for c in metaphase.chromosomes)
         return replace(metaphase, chromosomes=chromosomes)
+
+    def _chosen(self, metaphase: Metaphase) -> tuple[Metaphase, list[Chromosome], Classification]:
+        """The metaphase without what is no chromosome, those of it that can be read, and what the network says of them.
+
+        What the segmentation doubts and nobody can read is none.
+        """
+        objects = [c for c in metaphase.chromosomes if c.strip and shows_something(c.strip.optical_density)]
+        densities = [c.strip.optical_density for c in objects if c.strip is not None]
+        said = self.classify(densities, context=self.options.context, contrast=metaphase.contrast)
+        # Fitted to G-bands; names of Q-bands by these weights say too little.
+        model = self._existence if metaphase.contrast == "absorption" else None
+        kept = are_chromosomes(objects, said.probabilities, model)
+        readable = {c.id for c in objects}
+        dropped = {c.id for c, is_one in zip(objects, kept.tolist(), strict=True) if not is_one}
+        dropped |= {c.id for c in metaphase.chromosomes if c.doubtful and c.id not in readable}
+        if not dropped:
+            return metaphase, objects, said
+        return metaphase.without(dropped), [c for c in objects if c.id not in dropped], said.take(np.flatnonzero(kept))
 
     def _network(self, contrast: Contrast) -> Network:
         from .inference import Network

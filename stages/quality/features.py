@@ -76,7 +76,7 @@ def measure(metaphase: Metaphase) -> QualityFeatures | None:
     Args:
         metaphase: with ``foreground`` and ``chromosomes``, their ``region`` and ``cluster``.
     """
-    chromosomes, density = metaphase.chromosomes, metaphase.optical_density
+    chromosomes, density = [c for c in metaphase.chromosomes if not c.doubtful], metaphase.optical_density
     if not chromosomes:
         return None
     regions = [chromosome.region for chromosome in chromosomes]

@@ -61,9 +61,8 @@ class MetaphaseQuality(MetaphaseStage):
         features = measure(metaphase)
         if features is None:
             return replace(metaphase, quality=Quality(0.0, ("few_chromosomes",)))
-        quality = Quality(
-            round(self._model.score(features), 4), flags_of(features, len(metaphase.chromosomes), self.options)
-        )
+        count = sum(not chromosome.doubtful for chromosome in metaphase.chromosomes)
+        quality = Quality(round(self._model.score(features), 4), flags_of(features, count, self.options))
         if quality.score >= self.options.least_score:
             return replace(metaphase, quality=quality)
         hopeless = InputError("K124", score=f"{quality.score:.2g}", flags=", ".join(quality.flags) or "no flag")

@@ -56,6 +56,9 @@ class InstanceSegmenter(MetaphaseStage):
         threshold: float | None = Field(
             None, gt=0, lt=1, description="how sure a chromosome must be; null takes that of the model card"
         )
+        possible: float | None = Field(
+            None, gt=0, lt=1, description="how sure one must be that later stages may take or leave; null: as all"
+        )
         fewest_chromosomes: int = Field(20, ge=0, description="fewer than this are no metaphase")
         most_chromosomes: int = Field(250, ge=1, description="more than this are no metaphase")
         device: DeviceName = "auto"
@@ -86,8 +89,8 @@ class InstanceSegmenter(MetaphaseStage):
             error = InputError("K121")
         elif not instances:
             error = InputError("K122")
-        elif not options.fewest_chromosomes <= len(instances) <= options.most_chromosomes:
-            error = InputError("K123", reason=f"{len(instances)} objects in it look like chromosomes")
+        elif not options.fewest_chromosomes <= (sure := _sure(instances)) <= options.most_chromosomes:
+            error = InputError("K123", reason=f"{sure} objects in it look like chromosomes")
         foreground = np.zeros(density.shape, dtype=bool)
         if error is not None:
             return replace(metaphase, foreground=foreground, clusters=(), reasons=(*metaphase.reasons, str(error)))
@@ -97,7 +100,7 @@ class InstanceSegmenter(MetaphaseStage):
         return replace(metaphase, foreground=foreground, instances=tuple(instances), clusters=clusters)
 
     def find(self, optical_density: NDArray[np.float32], contrast: Contrast = "absorption") -> list[Instance]:
-        """The chromosomes of an image, the surest first.
+        """The chromosomes of an image, the surest first; with the option ``possible`` those that might be one as well.
 
         Args:
             optical_density: float32, shape (height, width); 0 is background.
@@ -124,7 +127,9 @@ class InstanceSegmenter(MetaphaseStage):
         instances = [Instance(whole[number], float(boxes.scores[number])) for number in np.argsort(-boxes.scores)]
         threshold = self._threshold()
         if finder.rescoring:
-            return [instance for instance in instances if instance.score >= threshold]
+            least = min(threshold, self.options.possible or threshold)
+            kept = (instance for instance in instances if instance.score >= least)
+            return [replace(instance, doubtful=instance.score < threshold) for instance in kept]
         return convincing(instances, threshold)
 
     def _threshold(self) -> float:
@@ -144,6 +149,10 @@ class InstanceSegmenter(MetaphaseStage):
             weight = self._weights[2 if contrast == "fluorescence" else 1]
             self._masks[contrast] = BoxMasks(weight, self.options.device, self.options.precision)
         return self._masks[contrast]
+
+
+def _sure(instances: Sequence[Instance]) -> int:
+    return sum(not instance.doubtful for instance in instances)
 
 
 def in_box(region: Region, box: BoundingBox) -> Region:

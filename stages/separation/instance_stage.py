@@ -43,6 +43,7 @@ class InstanceSeparator(MetaphaseStage):
             held[0] = 0
             if held.any():
                 cluster = metaphase.clusters[int(held.argmax()) - 1]
-                found.append(Chromosome("", instance.region, cluster=cluster.id))
+                doubt = instance.doubtful
+                found.append(Chromosome("", instance.region, cluster.id, instance.score, doubtful=doubt, review=doubt))
         scale = measure_scale([cluster.region for cluster in metaphase.clusters], metaphase.optical_density)
         return numbered(metaphase, found, scale.width)

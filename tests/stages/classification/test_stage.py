@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from karyonet.case import LABELS, Case, Chromosome, Metaphase, Strip
+from karyonet.case import LABELS, Case, Chromosome, Cluster, Metaphase, Strip
 from karyonet.errors import ArrayError, WeightsError
 from karyonet.geometry.region import Region
 from karyonet.stages.classification import ProxyClassifier
@@ -165,6 +166,34 @@ def test_a_larger_margin_puts_more_under_review(path: Path, strips: list[np.ndar
         stage = ProxyClassifier(weights=str(path), review_margin=margin, precision="fp32")
         counts.append(sum(c.review for c in stage(case_of(strips)).metaphases[0].chromosomes))
     assert counts == sorted(counts) and counts[2] == 46
+
+
+def test_what_the_segmentation_doubts_is_decided_with_the_names(
+    classifier: ProxyClassifier, strips: list[np.ndarray]
+) -> None:
+    (metaphase,) = case_of(strips, without=1).metaphases
+    *sure, unreadable = metaphase.chromosomes
+    scores = np.linspace(0.001, 0.9999, len(sure))
+    doubted = [
+        replace(c, score=float(s), doubtful=bool(s < 0.4), review=bool(s < 0.4))
+        for c, s in zip(sure, scores, strict=True)
+    ]
+    unread = replace(unreadable, score=0.3, doubtful=True, review=True)
+    cluster = Cluster("k1", sure[0].region, chromosomes=tuple(c.id for c in metaphase.chromosomes))
+    given = replace(metaphase, chromosomes=(*doubted, unread), clusters=(cluster,))
+    named = classifier.process(given)
+    left = {c.id for c in named.chromosomes}
+    assert unreadable.id not in left and sure[0].id not in left and sure[-1].id in left
+    assert not any(c.doubtful for c in named.chromosomes)
+    assert set(named.clusters[0].chromosomes) == left
+    assert all((c.label is not None and c.homolog is None) or c.homolog in left for c in named.chromosomes)
+
+
+def test_of_fluorescence_nothing_is_decided_by_the_names(classifier: ProxyClassifier, strips: list[np.ndarray]) -> None:
+    (metaphase,) = case_of(strips).metaphases
+    doubted = [replace(c, score=0.39, doubtful=n < 5) for n, c in enumerate(metaphase.chromosomes)]
+    named = classifier.process(replace(metaphase, contrast="fluorescence", chromosomes=tuple(doubted)))
+    assert [c.id for c in named.chromosomes] == [c.id for c in metaphase.chromosomes[5:]]
 
 
 def test_an_empty_metaphase_stays_empty(classifier: ProxyClassifier) -> None:

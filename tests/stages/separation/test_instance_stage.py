@@ -53,6 +53,20 @@ def test_the_order_in_which_instances_were_seen_changes_nothing() -> None:
     ]
 
 
+def test_what_the_segmentation_doubts_stays_doubtful_and_its_cluster_goes_with_it() -> None:
+    metaphase = seen(crossing_and_lone())
+    one, other, lone = metaphase.instances
+    doubted = replace(metaphase, instances=(one, other, replace(lone, score=0.1, doubtful=True)))
+    found = InstanceSeparator().process(doubted)
+    doubts = [c for c in found.chromosomes if c.doubtful]
+    assert [(c.score, c.review) for c in doubts] == [(0.1, True)]
+    assert [(c.score, c.review) for c in found.chromosomes if not c.doubtful] == [(0.9, False)] * 2
+    left = found.without({doubts[0].id})
+    assert len(left.chromosomes) == 2
+    assert [len(cluster.chromosomes) for cluster in left.clusters] == [2]
+    assert found.without(()).chromosomes == found.chromosomes
+
+
 def test_nothing_seen_gives_nothing() -> None:
     empty = replace(crossing_and_lone().metaphase(), instances=(), clusters=())
     assert InstanceSeparator().process(empty).chromosomes == ()

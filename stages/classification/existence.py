@@ -1,0 +1,109 @@
+"""What of the objects that a segmentation was not sure of is a chromosome: decided by its look and by what is missing.
+
+A segmentation judges an object by its pixels and its neighbours. Once all have been named there is more to go by: a
+doubtful object that looks like a 7 is likelier to be one where only one 7 was found than where two were. What is sure
+enough is never questioned, so that no gain is explained away for being rare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from scipy.special import logit
+
+from karyonet.assignment import chromosomes_among
+from karyonet.case import Chromosome, FloatArray
+from karyonet.config import read_constants
+
+SHIPPED = Path(__file__).with_name("existence.yaml")
+FEATURES = ("score", "probability", "size")
+"""Log odds of the segmentation's score and of the most probable name; log of the area over the metaphase's median."""
+FEWEST = 20
+"""Objects of a metaphase that are sure; with fewer nothing can be said to be missing."""
+_FURTHEST = 1e-4
+
+
+class ExistenceModel(BaseModel):
+    """A logistic regression on the features, and how it is used.
+
+    Attributes:
+        coefficients: of :data:`FEATURES`, and ``intercept``.
+        certain: log odds from which an object is a chromosome whatever else was found.
+        leniency: added to the log odds of all others, since a missed chromosome costs a person more than a surplus one.
+        fitted: on which data, and what was measured with it; read by people alone.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    coefficients: dict[str, Annotated[float, Field(allow_inf_nan=False)]]
+    certain: float
+    leniency: float
+    fitted: dict[str, Any] = {}
+
+    @field_validator("coefficients")
+    @classmethod
+    def _complete(cls, coefficients: dict[str, float]) -> dict[str, float]:
+        if set(coefficients) != {"intercept", *FEATURES}:
+            raise ValueError(f"the coefficients are intercept, {', '.join(FEATURES)}")
+        return coefficients
+
+    def log_odds(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log odds of being a chromosome, float64, shape (n,), of features, shape (n, 3)."""
+        weights = np.array([self.coefficients[name] for name in FEATURES])
+        return np.asarray(self.coefficients["intercept"] + features @ weights, dtype=np.float64)
+
+    def prices(self, log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What it costs to take an object for none, as :func:`karyonet.assignment.chromosomes_among` wants it."""
+        return np.where(log_odds >= self.certain, np.inf, log_odds + self.leniency)
+
+
+def read_existence(path: Path = SHIPPED) -> ExistenceModel:
+    """Read the constants that ``tools/fit_existence.py`` wrote.
+
+    Raises:
+        ConfigError: K201 if the file cannot be read, K202 or K203 if it holds something else.
+    """
+    return read_constants(ExistenceModel, path, SHIPPED.name)
+
+
+def features_of(scores: FloatArray, probabilities: FloatArray, areas: FloatArray) -> NDArray[np.float64]:
+    """Features, float64, shape (n, 3), in the order of :data:`FEATURES`.
+
+    Args:
+        scores: float32, shape (n,), of the segmentation.
+        probabilities: float32, shape (n, 24), of the names.
+        areas: float32, shape (n,), in pixels.
+    """
+    odds = [
+        logit(np.clip(np.asarray(values, dtype=np.float64), _FURTHEST, 1 - _FURTHEST))
+        for values in (scores, probabilities.max(axis=1))
+    ]
+    return np.column_stack([*odds, np.log(areas / np.median(areas))])
+
+
+def are_chromosomes(
+    objects: Sequence[Chromosome], probabilities: FloatArray, model: ExistenceModel | None
+) -> NDArray[np.bool_]:
+    """Which objects of a metaphase are chromosomes.
+
+    Args:
+        objects: n, of which those without a score are not questioned.
+        probabilities: float32, shape (n, 24), of their names.
+        model: None, or fewer than 20 sure objects, leaves it at what the segmentation said.
+
+    Returns:
+        bool, shape (n,).
+    """
+    sure = np.array([not one.doubtful for one in objects], dtype=bool)
+    if model is None or np.count_nonzero(sure) < FEWEST:
+        return sure
+    scored = np.array([one.score is not None for one in objects])
+    scores = np.array([1.0 if one.score is None else one.score for one in objects], dtype=np.float32)
+    areas = np.array([one.region.area for one in objects], dtype=np.float32)
+    prices = model.prices(model.log_odds(features_of(scores, probabilities, areas)))
+    return chromosomes_among(probabilities, np.where(scored, prices, np.inf))

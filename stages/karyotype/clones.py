@@ -1,0 +1,222 @@
+"""From the counts of all metaphases of a case to its karyotype: one explanation of them, and clones beside it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.special import expit
+
+from karyonet.case import LABELS, Clone, Finding, Karyotype, Outcome
+from karyonet.iscn import numerical_karyotype
+
+from .likelihood import Copies, Counted, Explanation, Prior, departures, explanations
+
+CELLS = {1: 2, -1: 3}
+"""Metaphases that must share a gain or a loss before it is clonal (NCBI Bookshelf NBK20763)."""
+Change = tuple[str, int]
+
+
+class Certainty(BaseModel):
+    """When a karyotype is written.
+
+    Attributes:
+        prior: how rare departures are that all metaphases of a person have.
+        mosaic_gain, mosaic_loss: log odds, before anything was seen, that some of them have one certain change. Cells
+            lose chromosomes when they are spread.
+        least: probability of the karyotype of a case, and of a clone, from which it is written.
+        other_sex: log of how many times likelier a metaphase must be another person's before that is said.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prior: Prior = Prior()
+    mosaic_gain: float = Field(default=-8.0, lt=0)
+    mosaic_loss: float = Field(default=-11.0, lt=0)
+    least: float = Field(default=0.95, gt=0.5, lt=1)
+    other_sex: float = Field(default=5.0, gt=0)
+
+
+class Shared(NamedTuple):
+    """A change that some metaphases show and the karyotype of the others has not.
+
+    Attributes:
+        change: name, and +1 or -1.
+        metaphases: ids.
+        probability: of its being the cells' own, and not an error of the count in each.
+    """
+
+    change: Change
+    metaphases: tuple[str, ...]
+    probability: float
+
+    @property
+    def clonal(self) -> bool:
+        """Whether as many share it as the clonality rule asks."""
+        return len(self.metaphases) >= CELLS[self.change[1]]
+
+
+def read_case(counted: Sequence[Counted], certainty: Certainty) -> tuple[Karyotype, tuple[Finding, ...]]:
+    """The karyotype of a case, and what departs from the normal one.
+
+    All metaphases are explained by one karyotype as far as errors of the counts allow; what several of them show
+    beyond it, and what is likelier theirs than such errors, makes a clone by the clonality rule. Undetermined is a case
+    where no karyotype is probable enough, where a change is probable but too few metaphases share it, and where
+    metaphases seem to be of two people.
+
+    Args:
+        counted: of the metaphases that carry a karyotype.
+        certainty: when it is written.
+
+    Returns:
+        The karyotype; clonal findings first, then those that are not.
+    """
+    if not counted:
+        return Karyotype(None, "undetermined", reasons=("no metaphase could be used",)), ()
+    possible = explanations(counted, certainty.prior)
+    best = possible[0]
+    shared = _shared(counted, best.copies, certainty)
+    clonal = [one for one in shared if one.clonal and one.probability >= certainty.least]
+    findings = _findings(counted, possible, shared, clonal)
+    clones = _clones(counted, best.copies, [one.change for one in clonal])
+    reason = (
+        _of_two_people(counted, best.copies, certainty)
+        or _improbable(possible, certainty)
+        or _too_few(counted, best.copies, [one for one in shared if one not in clonal], clones)
+    )
+    if reason is not None:
+        return Karyotype(None, "undetermined", clones, (reason,)), findings
+    normal = best.copies.normal and len(clones) == 1
+    outcome: Outcome = "normal" if normal else "abnormal"
+    if len(clones) == 1:
+        return Karyotype(clones[0].iscn, outcome, clones), findings
+    parts = "/".join(f"{clone.iscn}[{len(clone.metaphases)}]" for clone in clones)
+    return Karyotype(f"mos {parts}", outcome, clones), findings
+
+
+def _shared(counted: Sequence[Counted], copies: Copies, certainty: Certainty) -> list[Shared]:
+    """Every departure from the karyotype of the case with the metaphases that show it."""
+    shown: dict[Change, dict[str, float]] = defaultdict(dict)
+    for one in counted:
+        for change, ratio in departures(one, copies).items():
+            shown[change][one.metaphase] = ratio
+    prior = {1: certainty.mosaic_gain, -1: certainty.mosaic_loss}
+    return [
+        Shared(change, tuple(ratios), float(expit(sum(ratios.values()) + prior[change[1]])))
+        for change, ratios in sorted(shown.items(), key=lambda item: (LABELS.index(item[0][0]), -item[0][1]))
+    ]
+
+
+def _clones(counted: Sequence[Counted], copies: Copies, changes: Sequence[Change]) -> tuple[Clone, ...]:
+    """Metaphases by the clonal changes that they show: abnormal clones by size, the normal one last."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    normal = set()
+    for one in counted:
+        own = [change for change in departures(one, copies) if change in changes]
+        written = numerical_karyotype(_changed(copies.as_mapping(), own))
+        groups[written].append(one.metaphase)
+        if copies.normal and not own:
+            normal.add(written)
+    order = sorted(groups, key=lambda iscn: (iscn in normal, -len(groups[iscn]), iscn))
+    return tuple(Clone(iscn, tuple(groups[iscn])) for iscn in order)
+
+
+def _changed(copies: Mapping[str, int], changes: Iterable[Change]) -> dict[str, int]:
+    changed = dict(copies)
+    for label, change in changes:
+        changed[label] += change
+    return changed
+
+
+def _of_two_people(counted: Sequence[Counted], copies: Copies, certainty: Certainty) -> str | None:
+    """Metaphases that show a Y for an X, or an X for a Y, are somebody else's, or a sex chromosome was misread."""
+    strange = []
+    for one in counted:
+        ratios = departures(one, copies)
+        for there, gone in (("X", "Y"), ("Y", "X")):
+            ratio = ratios.get((there, 1), 0.0), ratios.get((gone, -1), 0.0)
+            if min(ratio) > 0 and sum(ratio) >= certainty.other_sex:
+                strange.append(one.metaphase)
+    if not strange:
+        return None
+    return f"the metaphases disagree on the sex chromosomes ({', '.join(strange)} against the others)"
+
+
+def _improbable(possible: Sequence[Explanation], certainty: Certainty) -> str | None:
+    """The two karyotypes between which the counts do not decide."""
+    if possible[0].probability >= certainty.least:
+        return None
+    first, second = (
+        f"{numerical_karyotype(one.copies.as_mapping())} ({100 * one.probability:.0f} %)" for one in possible[:2]
+    )
+    return f"the counts do not decide between {first} and {second}; more metaphases are needed"
+
+
+def _too_few(
+    counted: Sequence[Counted], copies: Copies, others: Sequence[Shared], clones: Sequence[Clone]
+) -> str | None:
+    """A change that is more likely than not, but that too few metaphases show for it to be clonal."""
+    constitutional = [*copies.changes, *_of_sex(copies)]
+    for label, change in constitutional:
+        holding = [one.metaphase for one in counted if (one.copies(label) - _normal_copies(label, copies)) * change > 0]
+        if len(holding) < CELLS[change]:
+            return _not_clonal((label, change), holding)
+    for one in others:
+        if one.probability >= 0.5:
+            return _not_clonal(one.change, one.metaphases)
+    main = numerical_karyotype(copies.as_mapping())
+    lone = [clone for clone in clones if clone.iscn != main and len(clone.metaphases) < CELLS[1]]
+    return f"{lone[0].iscn} was seen in one metaphase only ({lone[0].metaphases[0]})" if lone else None
+
+
+def _of_sex(copies: Copies) -> list[Change]:
+    """What an abnormal number of sex chromosomes has more or less than the nearest normal one."""
+    x, y = copies.sex
+    normal = (1, 1) if y else (2, 0)
+    return [(label, 1 if d > 0 else -1) for label, d in (("X", x - normal[0]), ("Y", y - normal[1])) if d]
+
+
+def _normal_copies(label: str, copies: Copies) -> int:
+    if label in ("X", "Y"):
+        return ((1, 1) if copies.sex[1] else (2, 0))["XY".index(label)]
+    return 2
+
+
+def _not_clonal(change: Change, metaphases: Sequence[str]) -> str:
+    label, sign = change
+    what = f"{'an additional' if sign > 0 else 'a missing'} chromosome {label}"
+    seen = f"{what} was seen in {len(metaphases)} {'metaphase' if len(metaphases) == 1 else 'metaphases'}"
+    return f"{seen} ({', '.join(metaphases)}), and a {'gain' if sign > 0 else 'loss'} needs {CELLS[sign]} to be clonal"
+
+
+def _findings(
+    counted: Sequence[Counted], possible: Sequence[Explanation], shared: Sequence[Shared], clonal: Sequence[Shared]
+) -> tuple[Finding, ...]:
+    best = possible[0].copies
+    found = []
+    for label, change in sorted([*best.changes, *_of_sex(best)], key=lambda c: LABELS.index(c[0])):
+        normal = _normal_copies(label, best)
+        holding = tuple(one.metaphase for one in counted if (one.copies(label) - normal) * change > 0)
+        probability = sum(p.probability for p in possible if (p.copies.of(label) - normal) * change > 0)
+        found.append(_finding((label, change), holding, probability, len(counted), len(holding) >= CELLS[change]))
+    for one in sorted(shared, key=lambda s: s not in clonal):
+        found.append(_finding(one.change, one.metaphases, one.probability, len(counted), one in clonal))
+    return tuple(sorted(found, key=lambda finding: not finding.clonal))
+
+
+def _finding(change: Change, metaphases: Sequence[str], probability: float, analysed: int, clonal: bool) -> Finding:
+    label, sign = change
+    # Constitutional changes of the sex chromosomes have no signed ISCN form of their own.
+    iscn = None if label in ("X", "Y") else f"{'+' if sign > 0 else '-'}{label}"
+    return Finding(
+        kind="numerical",
+        chromosome=label,
+        change="gain" if sign > 0 else "loss",
+        iscn=iscn,
+        score=round(min(probability, 1.0), 4),
+        metaphases=tuple(metaphases),
+        clonal=clonal,
+        evidence={"metaphases_analysed": analysed},
+    )

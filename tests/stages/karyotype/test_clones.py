@@ -1,0 +1,152 @@
+"""From counts to the karyotype of a case."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from karyonet.case import LABELS
+from karyonet.iscn import parse
+from karyonet.stages.karyotype.clones import Certainty, read_case
+from karyonet.stages.karyotype.likelihood import Counted
+
+from .conftest import FEMALE, MALE, counted, without
+
+SURE = Certainty()
+
+
+def iscn(*metaphases: Counted) -> str | None:
+    return read_case(metaphases, SURE)[0].iscn
+
+
+def cells(labels: Sequence[str], number: int, first: int = 1) -> list[Counted]:
+    return [counted(f"m{place}", labels) for place in range(first, first + number)]
+
+
+@pytest.mark.parametrize(("labels", "expected"), [(MALE, "46,XY"), (FEMALE, "46,XX")])
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_normal_metaphases_make_a_normal_case(labels: Sequence[str], expected: str, number: int) -> None:
+    karyotype, findings = read_case(cells(labels, number), SURE)
+    assert (karyotype.iscn, karyotype.outcome, findings) == (expected, "normal", ())
+
+
+def test_a_gain_needs_two_metaphases() -> None:
+    trisomic = [*MALE, "21"]
+    karyotype, findings = read_case(cells(trisomic, 1), SURE)
+    assert (karyotype.iscn, karyotype.outcome) == (None, "undetermined")
+    assert not any(finding.clonal for finding in findings)
+    karyotype, findings = read_case(cells(trisomic, 2), SURE)
+    assert (karyotype.iscn, karyotype.outcome) == ("47,XY,+21", "abnormal")
+    (finding,) = findings
+    assert (finding.iscn, finding.metaphases, finding.change, finding.clonal) == ("+21", ("m1", "m2"), "gain", True)
+    assert finding.score > 0.95
+
+
+def test_a_loss_needs_three_metaphases() -> None:
+    lost = without(FEMALE, "5")
+    assert read_case(cells(lost, 2), SURE)[0].outcome == "undetermined"
+    assert iscn(*cells(lost, 3)) == "45,XX,-5"
+
+
+def test_losses_in_poor_spreads_are_no_monosomy() -> None:
+    lost = without(FEMALE, "5")
+    poor = [counted(f"m{place}", lost, missed=-1.5) for place in (1, 2, 3)]
+    karyotype, findings = read_case(poor, SURE)
+    assert karyotype.iscn != "45,XX,-5"
+    assert not any(finding.clonal for finding in findings)
+
+
+def test_what_may_be_no_chromosome_makes_no_trisomy() -> None:
+    doubtful = [
+        Counted(one.metaphase, {**one.odds, "21": (5.5, 5.5, 0.5)}, one.missed) for one in cells([*MALE, "21"], 2)
+    ]
+    karyotype, findings = read_case(doubtful, SURE)
+    assert karyotype.iscn == "46,XY"
+    assert [(f.iscn, f.clonal) for f in findings] == [("+21", False)]
+
+
+def test_a_mosaic_lists_the_normal_clone_last() -> None:
+    turner = cells(FEMALE[:45], 4)
+    assert iscn(*cells(FEMALE, 6, 10), *turner) == "mos 45,X[4]/46,XX[6]"
+
+
+def test_random_losses_do_not_reach_the_karyotype_whichever_they_are() -> None:
+    karyotype, findings = read_case(
+        [*cells(MALE, 1), counted("m2", without(MALE, "9")), counted("m3", without(MALE, "4", "20"))], SURE
+    )
+    assert (karyotype.iscn, karyotype.outcome) == ("46,XY", "normal")
+    assert [(f.chromosome, f.clonal) for f in findings] == [("4", False), ("9", False), ("20", False)]
+    assert karyotype.clones[0].metaphases == ("m1", "m2", "m3")
+
+
+def test_a_metaphase_is_read_without_its_random_change() -> None:
+    trisomic = [*MALE, "21"]
+    karyotype, findings = read_case([*cells(trisomic, 2), counted("m3", without(trisomic, "5"))], SURE)
+    assert karyotype.iscn == "47,XY,+21"
+    assert karyotype.clones[0].metaphases == ("m1", "m2", "m3")
+    assert [(f.iscn, f.clonal) for f in findings] == [("+21", True), ("-5", False)]  # clonal first
+
+
+def test_too_few_for_the_clonality_rule_but_too_likely_to_be_chance_is_undetermined() -> None:
+    lost = [counted(f"n{place}", FEMALE[:45], missed=-7) for place in (1, 2)]
+    karyotype, findings = read_case([*cells(FEMALE, 6), *lost], SURE)
+    assert karyotype.outcome == "undetermined"
+    assert "a loss needs 3" in karyotype.reasons[0]
+    assert [(f.chromosome, f.clonal) for f in findings] == [("X", False)]
+
+
+def test_counts_that_fit_two_karyotypes_say_which() -> None:
+    karyotype, _ = read_case([*cells(MALE, 1), *cells(FEMALE[:45], 2, 2)], SURE)
+    assert karyotype.outcome == "undetermined"
+    assert "45,X" in karyotype.reasons[0] and "46,XY" in karyotype.reasons[0]
+
+
+def test_two_people_in_one_case_are_said() -> None:
+    karyotype, _ = read_case([*cells(MALE, 3), *cells(FEMALE, 1, 9)], SURE)
+    assert karyotype.outcome == "undetermined"
+    assert "sex" in karyotype.reasons[0] and "m9" in karyotype.reasons[0]
+
+
+def test_nothing_counted_is_undetermined() -> None:
+    assert read_case([], SURE)[0].reasons == ("no metaphase could be used",)
+
+
+@st.composite
+def whole_cases(draw: st.DrawFn) -> list[Counted]:
+    """A few cells of a person, each with an error or two."""
+    person = draw(st.sampled_from([MALE, FEMALE, [*MALE, "21"], [*FEMALE, "18"], FEMALE[:45], [*MALE, "X"]]))
+    found = []
+    for place in range(draw(st.integers(1, 6))):
+        labels = without(person, *draw(st.lists(st.sampled_from(LABELS[:22]), max_size=2, unique=True)))
+        labels += draw(st.lists(st.sampled_from(LABELS), max_size=1))
+        odds, missed = draw(st.floats(-1, 7)), draw(st.floats(-7, -1))
+        found.append(counted(f"m{place}", labels, odds, missed))
+    return found
+
+
+@given(whole_cases(), st.randoms())
+@settings(max_examples=60, deadline=None)
+def test_order_does_not_matter_and_what_is_written_can_be_read(case: list[Counted], chance: random.Random) -> None:
+    karyotype, findings = read_case(case, SURE)
+    shuffled = list(case)
+    chance.shuffle(shuffled)
+    again, others = read_case(shuffled, SURE)
+    assert (again.iscn, again.outcome) == (karyotype.iscn, karyotype.outcome)
+    assert {(f.chromosome, f.change, f.clonal, f.score) for f in others} == {
+        (f.chromosome, f.change, f.clonal, f.score) for f in findings
+    }
+    assert (karyotype.iscn is None) == (karyotype.outcome == "undetermined") == bool(karyotype.reasons)
+    if karyotype.iscn is not None:
+        parse(karyotype.iscn)
+        assert sorted(m for clone in karyotype.clones for m in clone.metaphases) == sorted(c.metaphase for c in case)
+        assert (karyotype.iscn in ("46,XX", "46,XY")) == (karyotype.outcome == "normal")
+
+
+@given(st.integers(1, 8), st.floats(2, 7), st.floats(-7, -2))
+@settings(deadline=None)
+def test_more_of_the_same_never_makes_a_normal_case_doubtful(number: int, odds: float, missed: float) -> None:
+    assert iscn(*(counted(f"m{place}", FEMALE, odds, missed) for place in range(number))) == "46,XX"
