@@ -22,8 +22,8 @@ from karyonet.imaging.limits import ReadingLimits
 Model = TypeVar("Model", bound=BaseModel)
 
 PLACES = (
-    "segmentation", "cluster_type", "separation", "quality", "straightening", "classification", "band_level",
-    "abnormality", "karyotype",
+    "segmentation", "cluster_type", "separation", "quality", "straightening", "classification", "centromere",
+    "band_level", "abnormality", "karyotype",
 )  # fmt: skip
 """The places of a pipeline in their order. A file may have others, and leave any out."""
 

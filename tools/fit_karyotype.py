@@ -51,7 +51,7 @@ class Seen(NamedTuple):
     """What the pipeline says of a metaphase beside what people say.
 
     Attributes:
-        chromosomes: float64, shape (n, 4); right: bool, shape (n,).
+        chromosomes: float64, shape (n, 3); right: bool, shape (n,).
         metaphase: float64, shape (2,); missed: of ``annotated`` chromosomes, how many no right one lies on.
     """
 

@@ -14,10 +14,13 @@ from karyonet.case import (
     Alternative,
     BandLevel,
     Case,
+    Centromere,
     Chromosome,
     Clone,
     Cluster,
+    Demand,
     Finding,
+    GuidelineCheck,
     HomologComparison,
     ImageError,
     Karyotype,
@@ -30,13 +33,16 @@ from karyonet.report.schema import (
     AlternativeRecord,
     BandLevelRecord,
     CaseRecord,
+    CentromereRecord,
     ChromosomeRecord,
     CloneRecord,
     ClusterRecord,
     ComparisonRecord,
+    DemandRecord,
     EditRecord,
     ErrorRecord,
     FindingRecord,
+    GuidelineRecord,
     KaryotypeRecord,
     Label,
     MetaphaseRecord,
@@ -68,8 +74,10 @@ def to_document(case: Case, provenance: Provenance, edits: Sequence[EditRecord] 
             outcome=karyotype.outcome,
             clones=tuple(CloneRecord(iscn=c.iscn, metaphases=c.metaphases) for c in karyotype.clones),
             reasons=karyotype.reasons,
+            mosaicism_excluded=karyotype.mosaicism_excluded,
         ),
         findings=tuple(_finding_record(finding) for finding in case.findings),
+        guideline=None if case.guideline is None else _guideline_record(case.guideline),
         comparisons=tuple(
             ComparisonRecord(
                 chromosome=cast(Label, c.chromosome),
@@ -110,6 +118,7 @@ def from_document(document: ReportDocument, masks: Masks | None = None) -> Case:
             document.karyotype.outcome,
             tuple(Clone(c.iscn, c.metaphases) for c in document.karyotype.clones),
             document.karyotype.reasons,
+            document.karyotype.mosaicism_excluded,
         ),
         findings=tuple(
             Finding(f.kind, f.chromosome, f.change, f.iscn, f.score, f.metaphases, f.clonal, {**f.evidence})
@@ -119,6 +128,7 @@ def from_document(document: ReportDocument, masks: Masks | None = None) -> Case:
             HomologComparison(c.chromosome, c.probability, c.metaphases, c.reason) for c in document.comparisons
         ),
         errors=tuple(ImageError(e.image, e.code, e.message) for e in document.errors),
+        guideline=None if document.guideline is None else _guideline(document.guideline),
     )
 
 
@@ -140,6 +150,15 @@ def _finding_record(finding: Finding) -> FindingRecord:
     )
 
 
+def _guideline_record(check: GuidelineCheck) -> GuidelineRecord:
+    demands = tuple(DemandRecord(what=d.what, needed=d.needed, found=d.found) for d in check.demands)
+    return GuidelineRecord(name=check.name, demands=demands)
+
+
+def _guideline(record: GuidelineRecord) -> GuidelineCheck:
+    return GuidelineCheck(record.name, tuple(Demand(d.what, d.needed, d.found) for d in record.demands))
+
+
 def _metaphase_record(metaphase: Metaphase) -> MetaphaseRecord:
     quality = metaphase.quality
     return MetaphaseRecord(
@@ -156,6 +175,7 @@ def _metaphase_record(metaphase: Metaphase) -> MetaphaseRecord:
         iscn=metaphase.iscn,
         outcome=metaphase.outcome or "undetermined",
         reasons=metaphase.reasons,
+        state=metaphase.state,
         clusters=tuple(
             ClusterRecord(
                 id=k.id, bbox=k.region.bbox, type=k.type, probability=k.probability, chromosomes=k.chromosomes
@@ -181,6 +201,7 @@ def _chromosome_record(chromosome: Chromosome) -> ChromosomeRecord:
         review=chromosome.review,
         cluster=chromosome.cluster,
         homolog=chromosome.homolog,
+        centromere=None if chromosome.centromere is None else CentromereRecord(**asdict(chromosome.centromere)),
     )
 
 
@@ -210,6 +231,7 @@ def _metaphase(record: MetaphaseRecord, masks: Masks) -> Metaphase:
                 outlier=c.outlier,
                 review=c.review,
                 homolog=c.homolog,
+                centromere=None if c.centromere is None else Centromere(**dict(c.centromere)),
             )
             for c in record.chromosomes
         ),
@@ -220,6 +242,7 @@ def _metaphase(record: MetaphaseRecord, masks: Masks) -> Metaphase:
         iscn=record.iscn,
         outcome=record.outcome,
         reasons=record.reasons,
+        state=record.state,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +17,21 @@ from PIL import Image
 from pydantic import JsonValue
 
 from karyonet.case import LABELS
-from karyonet.report.schema import ChromosomeRecord, FindingRecord, MetaphaseRecord, ReportDocument
+from karyonet.report.schema import (
+    ChromosomeRecord,
+    DemandRecord,
+    FindingRecord,
+    KaryotypeRecord,
+    MetaphaseRecord,
+    ReportDocument,
+)
+
+_DEMANDS = {
+    "counted": "metaphases counted",
+    "analysed": "metaphases analysed",
+    "karyotyped": "metaphases karyotyped",
+    "band_level": "band level in bphs",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +76,10 @@ def _environment() -> Environment:
         "by_label": _by_label,
         "count": _count,
         "case_band_level": case_band_level,
+        "demand": lambda demand: _DEMANDS[demand.what],
+        "found": _found,
+        "warning": warning,
+        "mosaicism": mosaicism,
     }
     return environment
 
@@ -116,12 +135,39 @@ def _count(metaphase: MetaphaseRecord) -> int:
 
 
 def case_band_level(metaphases: Sequence[MetaphaseRecord]) -> str | None:
-    """The band level of a case in words: the median over the metaphases that have one; None where none has."""
+    """The band level over all metaphases in words: the median of those that have one; None where none has."""
     levels = [metaphase.band_level.bphs for metaphase in metaphases if metaphase.band_level is not None]
     if not levels:
         return None
     extent = f", {min(levels):.0f}–{max(levels):.0f}" if len(levels) > 1 else ""
     return f"{median(levels):.0f} bphs (median of {len(levels)} of {len(metaphases)} metaphases{extent})"
+
+
+def warning(demand: DemandRecord) -> str | None:
+    """What a reader must know of a band level that was not reached; None for every other demand."""
+    if demand.what != "band_level" or demand.met:
+        return None
+    if demand.found is None:
+        reached = f"The guideline asks for a band level of {demand.needed} bphs, and none was estimated"
+    else:
+        reached = f"The band level of {_found(demand)} bphs is below the {demand.needed} that the guideline asks for"
+    return f"{reached}: structural changes may have been missed."
+
+
+def mosaicism(karyotype: KaryotypeRecord) -> str | None:
+    """Which second cell line the metaphases exclude; the share is rounded up, as in the published tables."""
+    if karyotype.mosaicism_excluded is None:
+        return None
+    share = math.ceil(round(100 * karyotype.mosaicism_excluded, 3))
+    return (
+        f"A second cell line with other chromosome numbers, in {share} % of the cells or more, "
+        "would have been seen with a probability of 95 % (Hook 1977), if the cells are independent of each other."
+    )
+
+
+def _found(demand: DemandRecord) -> str:
+    # Rounded down: what is just below the minimum must not look as if it had reached it.
+    return "not estimated" if demand.found is None else str(math.floor(demand.found))
 
 
 def _data_uri(picture: Image.Image, format: str) -> str:

@@ -30,11 +30,15 @@ _LABEL, _GROUP = 42, 48
 
 @dataclass(frozen=True, eq=False)
 class _Figure:
-    """A chromosome as it is drawn: grey, uint8, upright and scaled; the rows that lie under another chromosome."""
+    """A chromosome as it is drawn: grey, uint8, upright and scaled; the rows that lie under another chromosome.
+
+    ``centromere`` is its row, None where it is not known well enough to be drawn.
+    """
 
     chromosome: Chromosome
     grey: NDArray[np.uint8]
     hidden: NDArray[np.bool_]
+    centromere: int | None = None
 
     @property
     def height(self) -> int:
@@ -59,7 +63,8 @@ def draw_karyogram(metaphase: Metaphase, title: str | None = None) -> Image.Imag
 
     Pairs stand side by side in their groups, short arms up and tops in line. A missing homolog leaves a gap, further
     copies stand beside the pair, chromosomes without a label follow in a last row. An amber triangle marks the ones to
-    review, a grey bar beside a chromosome the part that lay under another one. All are drawn to one scale.
+    review, a grey bar beside a chromosome the part that lay under another one, thin ticks at both sides its centromere.
+    All are drawn to one scale.
 
     Args:
         metaphase: after any number of stages.
@@ -115,8 +120,18 @@ def _figures(metaphase: Metaphase) -> list[_Figure]:
         hidden = np.zeros(len(stain), dtype=bool)
         if chromosome.strip is not None and chromosome.strip.valid.size == len(stain):
             hidden = ~chromosome.strip.valid[:: -1 if chromosome.p_arm_up is False else 1]
-        figures.append(_Figure(chromosome, stain_to_grey(scaled, metaphase.contrast, full), hidden[rows]))
+        grey = stain_to_grey(scaled, metaphase.contrast, full)
+        figures.append(_Figure(chromosome, grey, hidden[rows], _centromere_row(chromosome, size[1])))
     return figures
+
+
+def _centromere_row(chromosome: Chromosome, height: int) -> int | None:
+    """The row of a drawn chromosome at which its centromere lies, if that is more likely right than not."""
+    centromere = chromosome.centromere
+    if centromere is None or chromosome.strip is None or centromere.confidence < 0.5:
+        return None
+    position = 1 - centromere.position if chromosome.p_arm_up is False else centromere.position
+    return min(int(position * height), height - 1)
 
 
 def _row_slots(row: Sequence[tuple[str, tuple[str, ...]]], figures: Sequence[_Figure]) -> list[list[_Slot]]:
@@ -202,6 +217,10 @@ def _paste(picture: Image.Image, draw: ImageDraw.ImageDraw, figure: _Figure, lef
     edges = np.flatnonzero(np.diff(figure.hidden.astype(np.int8), prepend=0, append=0))
     for start, stop in edges.reshape(-1, 2).tolist():
         draw.line([(x - 4, top + start), (x - 4, top + stop - 1)], fill=RULE, width=3)
+    if figure.centromere is not None:
+        y = top + figure.centromere
+        for start, stop in ((x - 5, x - 1), (x + figure.width, x + figure.width + 4)):
+            draw.line([(start, y), (stop, y)], fill=RULE)
     if figure.chromosome.review:
         flag(draw, x + figure.width / 2, top - 5)
 
@@ -215,6 +234,7 @@ def _draw_words(draw: ImageDraw.ImageDraw, metaphase: Metaphase, title: str | No
     facts += [f"{review} to review (amber triangle)"] if review else []
     if any(c.strip is not None and not c.strip.valid.all() for c in chromosomes):
         facts.append("grey bar: hidden under another chromosome")
+    facts += ["thin ticks: centromere"] if any(_centromere_row(c, 1) is not None for c in chromosomes) else []
     facts += ["fluorescence, shown inverted"] if metaphase.contrast == "fluorescence" else []
     draw.text((_MARGIN, 66), " · ".join([*facts, readable(metaphase.image)]), font=font(17), fill=FAINT)
     if not chromosomes:

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    computed_field,
+    model_validator,
+)
 
 from karyonet import __version__
-from karyonet.case import ClusterType, Contrast, Outcome
+from karyonet.case import ClusterType, Contrast, MetaphaseState, Outcome
 
 SCHEMA = "karyonet.report/1"
 NOTICE = "For research and to aid trained personnel; not a diagnosis."
@@ -68,12 +77,45 @@ class CloneRecord(_Record):
 
 
 class KaryotypeRecord(_Record):
-    """The karyotype of the case."""
+    """The karyotype of the case.
+
+    Attributes:
+        mosaicism_excluded: share of cells from which a second cell line with other chromosome numbers would have been
+            seen with a probability of 95 %; null where the case is undetermined or has several clones.
+    """
 
     iscn: str | None
     outcome: Outcome
     clones: tuple[CloneRecord, ...] = ()
     reasons: tuple[str, ...] = ()
+    mosaicism_excluded: Probability | None = None
+
+
+class DemandRecord(_Record):
+    """One thing that a guideline asks for.
+
+    Attributes:
+        what: a state that metaphases must have, or the band level of the case.
+        needed: number of metaphases with at least that state, or bands per haploid set.
+        found: the same; null where no band level was estimated.
+    """
+
+    what: Literal["counted", "analysed", "karyotyped", "band_level"]
+    needed: Count
+    found: Count | Number | None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def met(self) -> bool:
+        """Whether as much was found as is needed."""
+        return self.found is not None and self.found >= self.needed
+
+
+class GuidelineRecord(_Record):
+    """What a guideline asks for, and what the case has of it."""
+
+    name: Text
+    demands: tuple[DemandRecord, ...]
 
 
 class FindingRecord(_Record):
@@ -137,6 +179,28 @@ class AlternativeRecord(_Record):
     confidence: Probability
 
 
+class CentromereRecord(_Record):
+    """Where the centromere of a chromosome lies.
+
+    Attributes:
+        position: from the end of the axis that lies higher in the image, as a share of the length.
+        confidence: probability that the true position is within 5 % of the length.
+        short_arm_up: probability that the shorter arm lies higher in the image, by the position alone.
+        point: ``[x, y]`` in pixels of the image.
+    """
+
+    position: Probability
+    confidence: Probability
+    short_arm_up: Probability
+    point: tuple[Number, Number] | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def index(self) -> float:
+        """Centromeric index: the shorter arm as a share of the whole length."""
+        return _rounded(min(self.position, 1 - self.position))
+
+
 class ChromosomeRecord(_Record):
     """One chromosome.
 
@@ -157,10 +221,16 @@ class ChromosomeRecord(_Record):
     review: bool
     cluster: str | None
     homolog: str | None
+    centromere: CentromereRecord | None = None
 
 
 class MetaphaseRecord(_Record):
-    """One metaphase image and what was found in it."""
+    """One metaphase image and what was found in it.
+
+    Attributes:
+        state: what it counts as for a guideline, each state including those before it; null where its count does not
+            carry.
+    """
 
     id: str
     image: Text
@@ -175,6 +245,7 @@ class MetaphaseRecord(_Record):
     iscn: str | None
     outcome: Outcome
     reasons: tuple[str, ...] = ()
+    state: MetaphaseState | None = None
     clusters: tuple[ClusterRecord, ...] = ()
     chromosomes: tuple[ChromosomeRecord, ...] = ()
 
@@ -241,12 +312,13 @@ class EditRecord(_Record):
 
 
 class ReportDocument(_Record):
-    """The whole of ``report.json``; ``comparisons`` and ``edits`` are left out where there are none."""
+    """The whole of ``report.json``; ``guideline``, ``comparisons`` and ``edits`` are left out where there are none."""
 
     version: Annotated[Literal["karyonet.report/1"], Field(alias="schema")] = "karyonet.report/1"
     case: CaseRecord
     karyotype: KaryotypeRecord
     findings: tuple[FindingRecord, ...] = ()
+    guideline: GuidelineRecord | None = None
     comparisons: tuple[ComparisonRecord, ...] = ()
     metaphases: tuple[MetaphaseRecord, ...] = ()
     errors: tuple[ErrorRecord, ...] = ()
@@ -266,7 +338,7 @@ class ReportDocument(_Record):
 
     def to_json(self) -> str:
         """``report.json``, indented, in UTF-8 text that ends with a newline."""
-        left_out = {name for name in ("comparisons", "edits") if not getattr(self, name)}
+        left_out = {name for name in ("guideline", "comparisons", "edits") if not getattr(self, name)}
         return self.model_dump_json(by_alias=True, indent=2, exclude=left_out) + "\n"
 
 

@@ -12,21 +12,22 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scipy.special import logit
 
-from karyonet.case import Chromosome
+from karyonet.case import LABELS, Chromosome
 from karyonet.config import read_constants
 
-from .likelihood import Counted
+from .likelihood import Counted, Named
 
 FloatArray = NDArray[np.float64]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 SHIPPED = Path(__file__).with_name("evidence.yaml")
-OF_CHROMOSOME = ("confidence", "outlier", "small", "review")
-"""Log odds of the name by the chromosome's own look; outlier score; log of how far below the metaphase's median area it
-is; whether a person should look at it."""
+OF_CHROMOSOME = ("confidence", "score", "outlier")
+"""Log odds of the name by the chromosome's own look, log odds of being one by the segmentation, and outlier score."""
 OF_METAPHASE = ("doubtful", "clustered")
 """Shares of the chromosomes that a person should look at, and that share their cluster with others."""
 _SUREST = 7.0
 """Log odds beyond which a network's confidence says nothing more."""
+_USUAL = 0.995
+_LEAST = 1e-4
 
 
 class EvidenceModel(BaseModel):
@@ -61,12 +62,12 @@ class EvidenceModel(BaseModel):
             metaphase: its id.
             named: the chromosomes that count, each with a label.
         """
-        odds: dict[str, list[float]] = defaultdict(list)
-        for chromosome, value in zip(named, _weighed(self.right, of_chromosomes(named)), strict=True):
+        found: dict[str, list[Named]] = defaultdict(list)
+        for chromosome, odds in zip(named, _weighed(self.right, of_chromosomes(named)).tolist(), strict=True):
             assert chromosome.label is not None
-            odds[chromosome.label].append(float(value))
+            found[chromosome.label].append(Named(odds, _instead(chromosome)))
         missed = float(_weighed(self.missed, of_metaphase(named)[None])[0])
-        return Counted(metaphase, {label: tuple(values) for label, values in odds.items()}, missed)
+        return Counted(metaphase, {label: tuple(sorted(ones, key=_odds)) for label, ones in found.items()}, missed)
 
 
 def read_evidence(path: Path = SHIPPED) -> EvidenceModel:
@@ -79,21 +80,16 @@ def read_evidence(path: Path = SHIPPED) -> EvidenceModel:
 
 
 def of_chromosomes(named: Sequence[Chromosome]) -> FloatArray:
-    """Features of the chromosomes of a metaphase, float64, shape (n, 4), in the order of :data:`OF_CHROMOSOME`.
+    """Features of the chromosomes of a metaphase, float64, shape (n, 3), in the order of :data:`OF_CHROMOSOME`.
 
-    What no stage has judged speaks neither for a chromosome nor against it.
+    What no stage has judged is as sure as most that were.
     """
-    areas = np.array([chromosome.region.area for chromosome in named], dtype=np.float64)
-    median = float(np.median(areas)) if len(areas) else 1.0
-    confidence = [0.99 if chromosome.confidence is None else chromosome.confidence for chromosome in named]
-    return np.column_stack(
-        [
-            np.clip(logit(np.array(confidence, dtype=np.float64)), -_SUREST, _SUREST),
-            [chromosome.outlier or 0.0 for chromosome in named],
-            np.minimum(np.log(areas / median), 0.0),
-            [float(chromosome.review) for chromosome in named],
-        ]
-    ).reshape(len(named), len(OF_CHROMOSOME))
+    confidence, score = (
+        np.array([_USUAL if value is None else value for value in values], dtype=np.float64)
+        for values in ([c.confidence for c in named], [c.score for c in named])
+    )
+    outlier = np.array([chromosome.outlier or 0.0 for chromosome in named], dtype=np.float64)
+    return np.column_stack([*(np.clip(logit(odds), -_SUREST, _SUREST) for odds in (confidence, score)), outlier])
 
 
 def of_metaphase(named: Sequence[Chromosome]) -> FloatArray:
@@ -103,6 +99,23 @@ def of_metaphase(named: Sequence[Chromosome]) -> FloatArray:
     together = Counter(chromosome.cluster for chromosome in named if chromosome.cluster is not None)
     clustered = sum(number for number in together.values() if number > 1)
     return np.array([sum(chromosome.review for chromosome in named), clustered]) / len(named)
+
+
+def _odds(named: Named) -> float:
+    return named.odds
+
+
+def _instead(chromosome: Chromosome) -> dict[str, float]:
+    """Log of how many times likelier the name of a chromosome is than each other one that it could have."""
+    own = _USUAL if chromosome.confidence is None else chromosome.confidence
+    others = {one.label: one.confidence for one in chromosome.alternatives}
+    if chromosome.probabilities is not None:
+        others = dict(zip(LABELS, chromosome.probabilities.tolist(), strict=True))
+    return {
+        label: float(np.log(max(own, _LEAST) / max(share, _LEAST)))
+        for label, share in others.items()
+        if label != chromosome.label
+    }
 
 
 def _weighed(coefficients: dict[str, float], features: FloatArray) -> FloatArray:

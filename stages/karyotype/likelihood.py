@@ -14,14 +14,31 @@ from typing import NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
+from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
 from karyonet.case import LABELS
 
 AUTOSOMES = LABELS[:22]
-SEX_CHROMOSOMES = ((2, 0), (1, 1), (1, 0), (3, 0), (2, 1), (1, 2))
-"""Copies of X and Y that a person may have; the first two are normal."""
-_NORMAL_SEX = 2
+VIABLE = ("13", "18", "21")
+"""Autosomes of which a person may have one more in all cells."""
+NORMAL_SEX = ((2, 0), (1, 1))
+SEX_CHROMOSOMES = (*NORMAL_SEX, (1, 0), (3, 0), (2, 1), (1, 2))
+"""Copies of X and Y that a person may have."""
+_HELPFUL = 6
+"""Changes of which combinations are considered."""
+
+
+class Named(NamedTuple):
+    """A chromosome that was counted by its name.
+
+    Attributes:
+        odds: log odds that it is a whole chromosome of that name.
+        instead: by other names, log of how many times likelier its own is by its look.
+    """
+
+    odds: float
+    instead: Mapping[str, float] = {}
 
 
 @dataclass(frozen=True)
@@ -30,32 +47,46 @@ class Counted:
 
     Attributes:
         metaphase: its id.
-        odds: by name, for each chromosome that bears it, the log odds that it is a whole chromosome of that name.
+        named: its chromosomes by name, the least credible first.
         missed: log odds that any one chromosome of the cell was missed.
     """
 
     metaphase: str
-    odds: Mapping[str, tuple[float, ...]]
+    named: Mapping[str, tuple[Named, ...]]
     missed: float
 
     def copies(self, label: str) -> int:
         """How many chromosomes bear a name."""
-        return len(self.odds.get(label, ()))
+        return len(self.named.get(label, ()))
 
 
 class Prior(BaseModel):
     """How rare a karyotype is before anything was seen, each as log odds against the normal one.
 
+    Set for people who are examined for a reason, before birth or after it; tumours need others.
+
     Attributes:
-        gain, loss: of one autosome; a loss is hardly ever compatible with life, but found in tumours.
+        viable: of a gain of 13, 18 or 21.
+        gain, loss: of any other one autosome; of a loss of one. Both are hardly ever compatible with life.
         sex: of an abnormal number of sex chromosomes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    gain: float = Field(default=-6.0, lt=0)
+    viable: float = Field(default=-5.0, lt=0)
+    gain: float = Field(default=-8.0, lt=0)
     loss: float = Field(default=-9.0, lt=0)
-    sex: float = Field(default=-6.0, lt=0)
+    sex: float = Field(default=-5.5, lt=0)
+
+    def of(self, copies: Copies) -> float:
+        """Of a karyotype."""
+        sex = 0.0 if copies.sex in NORMAL_SEX else self.sex
+        return sex + sum(self._of_change(label, change) for label, change in copies.changes)
+
+    def _of_change(self, label: str, change: int) -> float:
+        if change < 0:
+            return self.loss
+        return self.viable if label in VIABLE else self.gain
 
 
 class Copies(NamedTuple):
@@ -72,7 +103,7 @@ class Copies(NamedTuple):
     @property
     def normal(self) -> bool:
         """Whether it is 46,XX or 46,XY."""
-        return not self.changes and self.sex in SEX_CHROMOSOMES[:_NORMAL_SEX]
+        return not self.changes and self.sex in NORMAL_SEX
 
     def of(self, label: str) -> int:
         """How many chromosomes of a name there are."""
@@ -95,17 +126,23 @@ class Explanation(NamedTuple):
 def log_likelihood(counted: Counted, copies: Copies) -> float:
     """Log likelihood of a count, up to a constant that the karyotype does not change.
 
-    Every chromosome that is there too often is taken for none, the least credible first; every one that is not there,
-    for missed.
+    A chromosome that is there too often, the least credible first, is none, or one of those that seem to be missing
+    under a wrong name; every other one that seems to be missing was missed. The likeliest of these explanations counts.
     """
-    return sum(_of_label(counted, label, copies.of(label)) for label in LABELS)
-
-
-def _of_label(counted: Counted, label: str, true: int) -> float:
-    found = counted.odds.get(label, ())
-    if len(found) <= true:
-        return (true - len(found)) * counted.missed
-    return -sum(sorted(found)[: len(found) - true])
+    surplus: list[Named] = []
+    lacking: list[str] = []
+    for label in LABELS:
+        found, true = counted.named.get(label, ()), copies.of(label)
+        surplus += found[: max(len(found) - true, 0)]
+        lacking += [label] * (true - len(found))
+    apart = counted.missed * len(lacking) - sum(one.odds for one in surplus)
+    if not surplus or not lacking:
+        return apart
+    gained = np.array(
+        [[max(one.odds - counted.missed - one.instead.get(label, np.inf), 0.0) for label in lacking] for one in surplus]
+    )
+    rows, columns = linear_sum_assignment(gained, maximize=True)
+    return apart + float(gained[rows, columns].sum())
 
 
 def explanations(counted: Sequence[Counted], prior: Prior, most_changes: int = 3) -> list[Explanation]:
@@ -122,31 +159,32 @@ def explanations(counted: Sequence[Counted], prior: Prior, most_changes: int = 3
         for change in (1, -1)
         if any((one.copies(label) - 2) * change > 0 for one in counted)
     ]
-    # Of each change alone what it adds, so that combinations need no counting anew: labels do not depend on each other.
-    base = {sex: sum(_of_sex(one, sex) for one in counted) for sex in SEX_CHROMOSOMES}
-    gain = {
-        key: sum(_of_label(one, key[0], 2 + key[1]) - _of_label(one, key[0], 2) for one in counted)
-        + (prior.gain if key[1] > 0 else prior.loss)
-        for key in shown
+    single: list[tuple[tuple[str, int], ...]] = [(), *((change,) for change in shown)]
+    found = {Copies(sex, changes): 0.0 for sex in SEX_CHROMOSOMES for changes in single}
+    for copies in found:
+        found[copies] = _log_posterior(counted, copies, prior)
+    # What makes the counts less likely on its own hardly does otherwise in company.
+    alone = {
+        change: max(found[Copies(sex, (change,))] - found[Copies(sex)] for sex in SEX_CHROMOSOMES) for change in shown
     }
-    # A change that makes the counts less likely on its own does so in company as well.
-    helpful = [key for key in shown if gain[key] > 0]
-    helpful = sorted(helpful, key=lambda key: -gain[key])[:8]
-    sets = [(), *((key,) for key in shown), *(c for n in range(2, most_changes + 1) for c in combinations(helpful, n))]
-    found, logs = [], []
-    for place, sex in enumerate(SEX_CHROMOSOMES):
-        for changes in sets:
-            if len({label for label, _ in changes}) < len(changes):
-                continue
-            found.append(Copies(sex, tuple(sorted(changes, key=lambda c: LABELS.index(c[0])))))
-            logs.append(base[sex] + (prior.sex if place >= _NORMAL_SEX else 0.0) + sum(gain[c] for c in changes))
-    probabilities = np.exp(np.array(logs) - logsumexp(logs))
+    helpful = sorted((change for change in shown if alone[change] > 0), key=lambda change: -alone[change])[:_HELPFUL]
+    for number in range(2, most_changes + 1):
+        for chosen in combinations(helpful, number):
+            if len({label for label, _ in chosen}) == number:
+                changes = tuple(sorted(chosen, key=lambda change: LABELS.index(change[0])))
+                for sex in SEX_CHROMOSOMES:
+                    copies = Copies(sex, changes)
+                    found[copies] = _log_posterior(counted, copies, prior)
+    logs = np.array(list(found.values()))
+    probabilities = np.exp(logs - logsumexp(logs))
     order = np.argsort(-probabilities, kind="stable")
-    return [Explanation(found[i], float(probabilities[i])) for i in order.tolist()]
+    known = list(found)
+    return [Explanation(known[i], float(probabilities[i])) for i in order.tolist()]
 
 
-def _of_sex(counted: Counted, sex: tuple[int, int]) -> float:
-    return _of_label(counted, "X", sex[0]) + _of_label(counted, "Y", sex[1])
+def _log_posterior(counted: Sequence[Counted], copies: Copies, prior: Prior) -> float:
+    """Up to a constant."""
+    return prior.of(copies) + sum(log_likelihood(one, copies) for one in counted)
 
 
 def departures(counted: Counted, copies: Copies) -> dict[tuple[str, int], float]:
@@ -155,10 +193,21 @@ def departures(counted: Counted, copies: Copies) -> dict[tuple[str, int], float]
     Returns:
         by name and +1 or -1: log of how many times likelier the count is if the cell has that change.
     """
+    without = log_likelihood(counted, copies)
     found: dict[tuple[str, int], float] = {}
     for label in LABELS:
         true = copies.of(label)
         change = int(np.sign(counted.copies(label) - true))
         if change and true + change >= 0:
-            found[label, change] = _of_label(counted, label, true + change) - _of_label(counted, label, true)
+            found[label, change] = log_likelihood(counted, _with(copies, label, change)) - without
     return found
+
+
+def _with(copies: Copies, label: str, change: int) -> Copies:
+    """A karyotype with one chromosome more or less."""
+    if label in ("X", "Y"):
+        x, y = copies.sex
+        return copies._replace(sex=(x + change, y) if label == "X" else (x, y + change))
+    return copies._replace(
+        changes=(*((one, by) for one, by in copies.changes if one != label), (label, copies.of(label) - 2 + change))
+    )

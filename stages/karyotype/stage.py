@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from karyonet.case import Case, Chromosome, Metaphase
+from karyonet.guideline import load_guideline
 from karyonet.stage import Stage, StageOptions
 
-from .counting import Reading, read_case, read_metaphase
+from .clones import Certainty, read_case
+from .counting import Reading, read_metaphase
+from .evidence import SHIPPED, read_evidence
+from .states import with_states
 
 
 class CountAndSex(Stage):
@@ -30,8 +36,10 @@ class CountAndSex(Stage):
             "metaphase.iscn",
             "metaphase.outcome",
             "metaphase.reasons",
+            "metaphase.state",
             "case.karyotype",
             "case.findings",
+            "case.guideline",
         }
     )
 
@@ -44,17 +52,38 @@ class CountAndSex(Stage):
         least_confidence: float = Field(
             0.01, ge=0, le=1, description="a name less probable than this says that a chromosome was missed"
         )
+        certainty: Certainty = Field(Certainty(), description="when a karyotype is written")
+        evidence: Path | None = Field(None, description="YAML file of tools/fit_karyotype.py; by default ours")
+        guideline: str | None = Field(
+            None, description="what is asked for: prenatal, constitutional, oncology, or the path of a YAML file"
+        )
+        most_review: float = Field(
+            0.1, ge=0, le=1, description="share of chromosomes under review up to which a counted metaphase is analysed"
+        )
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        asked = self.options.guideline
+        self._guideline = None if asked is None else load_guideline(asked)
+        self._evidence = read_evidence(self.options.evidence or SHIPPED)
 
     def __call__(self, case: Case) -> Case:
         small = {m.id: small_objects(m.chromosomes, self.options.smallest) for m in case.metaphases}
-        readings = {m.id: self._read(m, small[m.id]) for m in case.metaphases}
+        named = {m.id: _named(m, small[m.id]) for m in case.metaphases}
+        readings = {m.id: self._read(m, named[m.id]) for m in case.metaphases}
         case = case.map_metaphases(lambda m: _with_reading(m, readings[m.id], small[m.id]), stage="karyotype")
-        karyotype, findings = read_case(list(readings.values()))
+        carrying = [id for id, reading in readings.items() if reading.iscn is not None]
+        karyotype, findings = read_case(
+            [self._evidence.counted(id, named[id]) for id in carrying], self.options.certainty
+        )
+        if not carrying and readings:
+            all_reasons = (f"{r.metaphase}: {reason}" for r in readings.values() for reason in r.reasons)
+            karyotype = replace(karyotype, reasons=tuple(dict.fromkeys(all_reasons)))
         others = tuple(finding for finding in case.findings if finding.kind != "numerical")
-        return replace(case, karyotype=karyotype, findings=(*findings, *others))
+        case = replace(case, karyotype=karyotype, findings=(*findings, *others))
+        return with_states(case, self._guideline, self.options.most_review)
 
-    def _read(self, metaphase: Metaphase, small: Set[str]) -> Reading:
-        named = [c for c in metaphase.chromosomes if c.label is not None and c.id not in small]
+    def _read(self, metaphase: Metaphase, named: Sequence[Chromosome]) -> Reading:
         context = metaphase.reasons or contradictions(named, self.options.least_confidence)
         return read_metaphase(
             metaphase.id,
@@ -64,6 +93,11 @@ class CountAndSex(Stage):
             self.options.max_doubtful,
             context,
         )
+
+
+def _named(metaphase: Metaphase, small: Set[str]) -> list[Chromosome]:
+    """The chromosomes that count."""
+    return [c for c in metaphase.chromosomes if c.label is not None and c.id not in small]
 
 
 def contradictions(named: Sequence[Chromosome], least_confidence: float) -> tuple[str, ...]:

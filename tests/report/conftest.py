@@ -13,10 +13,13 @@ from karyonet.case import (
     Alternative,
     BandLevel,
     Case,
+    Centromere,
     Chromosome,
     Clone,
     Cluster,
+    Demand,
     Finding,
+    GuidelineCheck,
     ImageError,
     Karyotype,
     Metaphase,
@@ -70,6 +73,7 @@ def build_metaphase(labels: Sequence[str | None] = MALE, id: str = "m1", **field
                 label_set=() if label is None else (label, "11") if number % 5 == 0 else (label,),
                 outlier=None if label is None else 0.25,
                 review=number in (3, 20) or label is None,
+                centromere=Centromere(0.375, 0.875, 0.96875, (x + 6.0, y + 24.0)) if number % 2 == 0 else None,
             )
         )
     for first in chromosomes:
@@ -93,6 +97,7 @@ def build_metaphase(labels: Sequence[str | None] = MALE, id: str = "m1", **field
         count=len(labels),
         iscn="46,XY",
         outcome="normal",
+        state="counted",
     )
     return replace(metaphase, **fields)  # type: ignore[arg-type]
 
@@ -117,15 +122,15 @@ def provenance() -> Provenance:
 def case() -> Case:
     """Two metaphases with trisomy 21 (one chromosome of one without a label), an empty one, and an unreadable image."""
     labels = (*MALE, "21")
-    first = build_metaphase(labels, iscn="47,XY,+21", outcome="abnormal")
+    first = build_metaphase(labels, iscn="47,XY,+21", outcome="abnormal", state="analysed")
     second = build_metaphase(
         (*labels[:-1], None), id="m2", iscn="47,XY,+21", outcome="abnormal", contrast="fluorescence"
     )
     empty = build_metaphase((), id="m3", iscn=None, count=None, outcome="undetermined", reasons=("out of focus",))
     return Case(
         id="105076",
-        metaphases=(first, second, replace(empty, quality=None, band_level=None)),
-        karyotype=Karyotype("47,XY,+21", "abnormal", (Clone("47,XY,+21", ("m1", "m2")),)),
+        metaphases=(first, second, replace(empty, quality=None, band_level=None, state=None)),
+        karyotype=Karyotype("47,XY,+21", "abnormal", (Clone("47,XY,+21", ("m1", "m2")),), mosaicism_excluded=0.776393),
         findings=(
             Finding("numerical", "21", "gain", "+21", 0.98, ("m1", "m2"), True),
             Finding(
@@ -133,4 +138,13 @@ def case() -> Case:
             ),
         ),
         errors=(ImageError("m4.png", "K102", "K102: m4.png is empty (0 bytes); export the image again."),),
+        guideline=GuidelineCheck(
+            "our laboratory",
+            (
+                Demand("counted", 2, 2),
+                Demand("analysed", 2, 1),
+                Demand("karyotyped", 1, 0),
+                Demand("band_level", 550, 549.6),
+            ),
+        ),
     )

@@ -49,6 +49,15 @@ chromosomes = st.fixed_dictionaries(
         "review": st.booleans(),
         "cluster": st.none() | text,
         "homolog": st.none() | text,
+        "centromere": st.none()
+        | st.fixed_dictionaries(
+            {
+                "position": share,
+                "confidence": share,
+                "short_arm_up": share,
+                "point": st.none() | st.tuples(st.floats(0, 60), st.floats(0, 60)),
+            }
+        ),
     }
 )
 clusters = st.fixed_dictionaries(
@@ -57,6 +66,21 @@ clusters = st.fixed_dictionaries(
         "type": st.sampled_from([None, "instance", "touching", "overlapping", "touching_overlapping"]),
         "probability": st.none() | share,
         "chromosomes": texts,
+    }
+)
+guidelines = st.fixed_dictionaries(
+    {
+        "name": text,
+        "demands": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "what": st.sampled_from(["counted", "analysed", "karyotyped", "band_level"]),
+                    "needed": st.integers(0, 30),
+                    "found": st.none() | st.integers(0, 30) | st.floats(0, 900),
+                }
+            ),
+            max_size=4,
+        ),
     }
 )
 metaphases = st.fixed_dictionaries(
@@ -82,6 +106,7 @@ metaphases = st.fixed_dictionaries(
         "iscn": st.none() | text,
         "outcome": outcomes,
         "reasons": texts,
+        "state": st.sampled_from([None, "counted", "analysed", "karyotyped"]),
         "clusters": st.lists(clusters, max_size=2),
         "chromosomes": st.lists(chromosomes, max_size=3),
     }
@@ -107,7 +132,9 @@ def documents(draw: st.DrawFn) -> ReportDocument:
                 "outcome": draw(outcomes),
                 "clones": draw(st.lists(st.fixed_dictionaries({"iscn": text, "metaphases": texts}), max_size=2)),
                 "reasons": draw(texts),
+                "mosaicism_excluded": draw(st.none() | share),
             },
+            "guideline": draw(st.none() | guidelines),
             "findings": draw(
                 st.lists(
                     st.fixed_dictionaries(
@@ -177,9 +204,26 @@ def test_names_and_nesting_of_version_1(case: Case, provenance: Provenance) -> N
         "review": False,
         "cluster": "k1",
         "homolog": "c2",
+        "centromere": {
+            "position": 0.375,
+            "confidence": 0.875,
+            "short_arm_up": 0.96875,
+            "point": [21.0, 29.0],
+            "index": 0.375,
+        },
     }
+    assert metaphase["chromosomes"][1]["centromere"] is None
     assert written["findings"][1]["evidence"] == {"homolog": "c17", "region": [0.31, 0.58]}
     assert written["provenance"]["notice"] == NOTICE
+    assert [m["state"] for m in written["metaphases"]] == ["analysed", "counted", None]
+    assert written["karyotype"]["mosaicism_excluded"] == 0.776393
+    assert written["guideline"]["name"] == "our laboratory"
+    assert written["guideline"]["demands"][1] == {"what": "analysed", "needed": 2, "found": 1, "met": False}
+    assert written["guideline"]["demands"][3] == {"what": "band_level", "needed": 550, "found": 549.6, "met": False}
+
+
+def test_a_guideline_that_nobody_asked_for_is_left_out(case: Case, provenance: Provenance) -> None:
+    assert "guideline" not in json.loads(Report(replace(case, guideline=None), provenance).to_json())
 
 
 def test_a_case_before_any_stage_is_undetermined(

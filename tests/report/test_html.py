@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
-from karyonet.case import Case, Clone, Finding, ImageError, Karyotype, Metaphase
+from karyonet.case import Case, Clone, Demand, Finding, GuidelineCheck, ImageError, Karyotype, Metaphase
 from karyonet.report import NOTICE, Provenance, WeightRecord, to_document
 from karyonet.report.html import Pictures, evidence, in_words, percent, render_html
 from karyonet.report.schema import FindingRecord
@@ -77,11 +77,24 @@ def test_every_chromosome_is_listed_with_what_is_known_of_it(html: str, case: Ca
     for metaphase in case.metaphases:
         for chromosome in metaphase.chromosomes:
             matching = [
-                row for row in rows if len(row) == 8 and row[1] == chromosome.id and row[0] == (chromosome.label or "–")
+                row
+                for row in rows
+                if len(row) in (8, 9) and row[1] == chromosome.id and row[0] == (chromosome.label or "–")
             ]
             assert matching, (metaphase.id, chromosome.id)
             assert any(bool(row[4]) == chromosome.review for row in matching)
-    assert sum(len(row) == 8 and re.fullmatch(r"c\d+", row[1]) is not None for row in rows) == 94
+    assert sum(len(row) in (8, 9) and re.fullmatch(r"c\d+", row[1]) is not None for row in rows) == 94
+
+
+def test_centromeric_indices_are_listed_where_they_were_measured(
+    html: str, make_metaphase: Callable[..., Metaphase]
+) -> None:
+    rows = {row[1]: row for row in Page(html).rows if len(row) == 9 and row[1] in ("c1", "c2")}
+    assert rows["c1"][7] == f"0.38 ({percent(0.875)})" and rows["c2"][7] == "–"
+    assert "Centromeric index" in html
+    bare = make_metaphase(("1", "2"))
+    without = replace(bare, chromosomes=tuple(replace(c, centromere=None) for c in bare.chromosomes))
+    assert "Centromeric index" not in render_html(to_document(Case("a", (without,)), Provenance()), {})
 
 
 @pytest.mark.parametrize(
@@ -122,6 +135,7 @@ def test_no_text_from_outside_can_become_markup(make_metaphase: Callable[..., Me
         karyotype=Karyotype(bad, "abnormal", (Clone(bad, (bad,)),), (bad,)),
         findings=(Finding("structural", "1", "unknown", bad, 0.5, (bad,), False, {bad: bad}),),
         errors=(ImageError(bad, bad, bad),),
+        guideline=GuidelineCheck(bad, (Demand("band_level", 400, None),)),
     )
     provenance = Provenance(
         karyonet=bad,
@@ -145,6 +159,73 @@ def test_an_undetermined_case_says_why(provenance: Provenance) -> None:
     html = render_html(to_document(case, provenance), {})
     assert "Karyotype undetermined" in html
     assert "Too few metaphases." in html
+
+
+def test_what_the_guideline_asks_comes_after_the_findings(html: str) -> None:
+    rows = Page(html).rows
+    assert ["Metaphases counted", "2", "2", "yes"] in rows
+    assert ["Metaphases analysed", "2", "1", "no"] in rows
+    assert ["Metaphases karyotyped", "1", "0", "no"] in rows
+    assert ["Band level in bphs", "550", "549", "no"] in rows
+    place = html.index("<h2>What the guideline asks</h2>")
+    assert html.index("<h2>Findings</h2>") < place < html.index("<h2>Metaphases</h2>")
+    assert "<b>3</b> of 4 demands of the guideline not met" in html
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (549.9, "The band level of 549 bphs is below the 550 that the guideline asks for"),
+        (None, "The guideline asks for a band level of 550 bphs, and none was estimated"),
+        (550.0, None),
+    ],
+)
+def test_a_band_level_below_the_minimum_is_a_warning(
+    case: Case, provenance: Provenance, found: float | None, words: str | None
+) -> None:
+    check = GuidelineCheck("ours", (Demand("counted", 20, 1), Demand("band_level", 550, found)))
+    html = render_html(to_document(replace(case, guideline=check), provenance), {})
+    assert html.count('<p class="warning">') == (words is not None)
+    assert words is None or words in html
+
+
+def test_a_guideline_that_is_met_is_said_first(case: Case, provenance: Provenance) -> None:
+    check = GuidelineCheck("ours", (Demand("counted", 2, 2), Demand("band_level", 400, 480.0)))
+    html = render_html(to_document(replace(case, guideline=check), provenance), {})
+    assert html.index("guideline <b>met</b>") < html.index("<h2>Findings</h2>")
+    assert "not met" not in html
+
+
+def test_without_a_guideline_the_page_asks_for_nothing(case: Case, provenance: Provenance) -> None:
+    html = render_html(to_document(replace(case, guideline=None), provenance), {})
+    assert "guideline" not in html.lower()
+
+
+def test_the_state_of_every_metaphase_is_in_the_table(html: str) -> None:
+    states = {row[0]: row[3] for row in Page(html).rows if len(row) == 9 and row[0] in ("m1", "m2", "m3")}
+    assert states == {"m1": "analysed", "m2": "counted", "m3": "–"}
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(0.139108, "in 14 % of"), (0.095034, "in 10 % of"), (0.95, "in 95 % of"), (0.1, "in 10 % of")]
+)
+def test_excluded_mosaicism_is_rounded_up(provenance: Provenance, share: float, words: str) -> None:
+    case = Case("a", karyotype=Karyotype("46,XX", "normal", mosaicism_excluded=share))
+    assert words in render_html(to_document(case, provenance), {})
+
+
+def test_mosaicism_is_not_excluded_for_changes_that_were_seen(case: Case, provenance: Provenance) -> None:
+    seen = Finding("numerical", "8", "gain", "+8", 0.1, ("m1",), False)
+    words = "does not hold for the changes that are listed as not clonal"
+    for findings, said in (((seen,), True), ((replace(seen, clonal=True),), False)):
+        html = render_html(to_document(replace(case, findings=findings), provenance), {})
+        assert (words in html) == said
+    mosaic = replace(case, karyotype=Karyotype("mos", "abnormal"), findings=(seen,))
+    assert "second cell line" not in render_html(to_document(mosaic, provenance), {})
+
+
+def test_every_report_says_what_karyotyping_does_not_see(html: str) -> None:
+    assert "Structural changes smaller than the band level resolves" in html
 
 
 def test_a_normal_case_says_what_it_does_not_exclude(provenance: Provenance) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from karyonet.case import LABELS, Case, Metaphase
+from karyonet.case import LABELS, Case, Centromere, Metaphase
 from karyonet.report.drawing import AMBER, stain_to_grey, upright_stain
 from karyonet.report.karyogram import ROWS, draw_karyogram
 
@@ -102,6 +102,25 @@ def test_hidden_rows_are_marked(make_metaphase: Make) -> None:
     hidden = replace(first, strip=replace(first.strip, valid=valid))
     marked = replace(metaphase, chromosomes=(hidden, metaphase.chromosomes[1]))
     assert not np.array_equal(np.asarray(draw_karyogram(marked)), np.asarray(draw_karyogram(metaphase)))
+
+
+def test_a_centromere_has_a_tick_where_it_is_known_and_sure(make_metaphase: Make) -> None:
+    bare = make_metaphase(("1", "2"))
+    chromosomes = [replace(c, centromere=None, p_arm_up=True) for c in bare.chromosomes]
+
+    def drawn(centromere: Centromere | None, p_arm_up: bool = True) -> np.ndarray:
+        first = replace(chromosomes[0], centromere=centromere, p_arm_up=p_arm_up)
+        picture = draw_karyogram(replace(bare, chromosomes=(first, chromosomes[1]))).convert("L")
+        return np.asarray(picture)[92:].astype(int)  # without the words above
+
+    plain, sure = drawn(None), drawn(Centromere(0.25, 0.9, 1.0))
+    rows = np.flatnonzero((plain != sure).any(axis=1))
+    assert len(rows) == 1
+    assert (np.flatnonzero((drawn(Centromere(0.5, 0.9, 1.0)) != plain).any(axis=1)) > rows).all()
+    assert np.array_equal(drawn(Centromere(0.25, 0.4, 1.0)), plain)
+    upside_down = drawn(None, p_arm_up=False)
+    turned = np.flatnonzero((drawn(Centromere(0.75, 0.9, 0.0), p_arm_up=False) != upside_down).any(axis=1))
+    assert abs(int(turned[0]) - int(rows[0])) <= 1
 
 
 @pytest.mark.parametrize("labels", [(), (None,) * 60, ("X",), tuple(label for label in LABELS for _ in range(4))])

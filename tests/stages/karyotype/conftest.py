@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from karyonet.case import LABELS
-from karyonet.stages.karyotype.likelihood import Counted
+from karyonet.stages.karyotype.likelihood import Counted, Named
 
 MALE = [*(label for label in LABELS[:22] for _ in range(2)), "X", "Y"]
 FEMALE = [*MALE[:44], "X", "X"]
@@ -12,7 +12,7 @@ FEMALE = [*MALE[:44], "X", "X"]
 
 def counted(name: str, labels: Sequence[str], odds: float = 5.5, missed: float = -5.0) -> Counted:
     """A metaphase of whose chromosomes all are as credible as each other."""
-    return Counted(name, {label: (odds,) * copies for label, copies in Counter(labels).items()}, missed)
+    return Counted(name, {label: (Named(odds),) * copies for label, copies in Counter(labels).items()}, missed)
 
 
 def without(labels: Sequence[str], *lost: str) -> list[str]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from karyonet.case import LABELS
 from karyonet.iscn import parse
 from karyonet.stages.karyotype.clones import Certainty, read_case
-from karyonet.stages.karyotype.likelihood import Counted
+from karyonet.stages.karyotype.likelihood import Counted, Named
 
 from .conftest import FEMALE, MALE, counted, without
 
@@ -62,11 +62,21 @@ def test_losses_in_poor_spreads_are_no_monosomy() -> None:
 
 def test_what_may_be_no_chromosome_makes_no_trisomy() -> None:
     doubtful = [
-        Counted(one.metaphase, {**one.odds, "21": (5.5, 5.5, 0.5)}, one.missed) for one in cells([*MALE, "21"], 2)
+        Counted(one.metaphase, {**one.named, "21": (Named(0.5), Named(5.5), Named(5.5))}, one.missed)
+        for one in cells([*MALE, "21"], 2)
     ]
     karyotype, findings = read_case(doubtful, SURE)
     assert karyotype.iscn == "46,XY"
     assert [(f.iscn, f.clonal) for f in findings] == [("+21", False)]
+
+
+def test_a_chromosome_that_may_bear_a_wrong_name_explains_one_that_is_missing() -> None:
+    trisomic = cells([*FEMALE, "18"], 2)
+    misread = without([*FEMALE, "18", "20"], "18")
+    for alike, expected in (({"18": 0.1}, "47,XX,+18"), ({"18": 9.0}, None)):
+        other = counted("m9", misread)
+        other = Counted("m9", {**other.named, "20": (Named(1.0, alike), *other.named["20"][1:])}, other.missed)
+        assert iscn(*trisomic, other) == expected
 
 
 def test_a_mosaic_lists_the_normal_clone_last() -> None:
