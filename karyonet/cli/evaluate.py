@@ -168,6 +168,38 @@ def abnormality(
         _write("rows", rows, rows_as_csv(judged))
 
 
+@app.command()
+def karyotype(
+    data: Data,
+    format: Annotated[str, typer.Option("--format", help="metaphases or simulated")] = "metaphases",
+    split: Split = None,
+    limit: Limit = None,
+    least_metaphases: Annotated[
+        int, typer.Option("--least-metaphases", min=1, help="Leave out normal cases with fewer images.")
+    ] = 3,
+    json: Json = None,
+    config: Config = "default",
+    override: Set = None,
+    rows: Annotated[Path | None, typer.Option("--rows", help="Write one CSV row per case to this file.")] = None,
+) -> None:
+    """Karyotypes of whole cases, all images of a case in one run, against what is known of the case."""
+    from karyonet.config import load_config
+    from karyonet.evaluation.karyotype import rows_as_csv
+    from karyonet.evaluation.karyotype_figures import evaluate_karyotypes
+    from karyonet.evaluation.karyotype_truth import read_known_cases, require_measurable
+    from karyonet.pipeline import Pipeline
+
+    for path in (json, rows):
+        _check_writable(path)
+    settings = load_config(config, override or ())
+    cases = read_known_cases(data, format, split=split, limit=limit)
+    require_measurable(cases, least_metaphases, data, format)
+    evaluation, results = evaluate_karyotypes(Pipeline.from_config(settings), cases, least_metaphases, settings.reading)
+    _finish(evaluation.described(data=data.name, format=format, split=split), json)
+    if rows is not None:
+        _write("rows", rows, rows_as_csv(results))
+
+
 @app.command("cluster-type")
 def cluster_type(
     data: Annotated[

@@ -22,7 +22,7 @@ def simulate(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write; files of an earlier case are replaced.")],
     metaphases: Annotated[int, typer.Option("--metaphases", min=1, help="Number of metaphases.")] = 1,
-    band_level: Annotated[float, typer.Option("--band-level", min=400, max=850, help="Bands per haploid set.")] = 550,
+    band_level: Annotated[float, typer.Option("--band-level", min=300, max=850, help="Bands per haploid set.")] = 550,
     crowding: Annotated[float, typer.Option("--crowding", min=0, max=1, help="0 all alone, 1 hardly one alone.")] = 0.5,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same images.")] = 1,
     style: Annotated[Look, typer.Option("--style", help="Dark on light or light on dark.")] = Look.gband,

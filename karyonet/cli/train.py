@@ -119,6 +119,20 @@ def abnormality_finetune(
     finetune.main(config, data or [], run, resume=not fresh, initial=initial)
 
 
+@app.command("band-level")
+def band_level(
+    config: Config = None,
+    data: StripData = None,
+    initial: Initial = None,
+    run: Run = None,
+    fresh: Fresh = False,
+) -> None:
+    """Train the band level on simulated metaphases, which are drawn first, and adapt it to real ones if there are."""
+    from karyonet.stages.band_level import train
+
+    train.main(config, data or [], run, resume=not fresh, initial=initial)
+
+
 @app.command("cluster-type")
 def cluster_type(
     config: Config = None,
@@ -129,5 +143,19 @@ def cluster_type(
 ) -> None:
     """Train the network that tells single, touching and overlapping chromosomes, nuclei and debris."""
     from karyonet.stages.cluster_type import train
+
+    train.main(config, data or [], run, resume=not fresh, initial=initial)
+
+
+@app.command()
+def centromere(
+    config: Config = None,
+    data: StripData = None,
+    initial: Initial = None,
+    run: Run = None,
+    fresh: Fresh = False,
+) -> None:
+    """Train the network that places centromeres, on simulated metaphases and real chromosomes."""
+    from karyonet.stages.centromere import train
 
     train.main(config, data or [], run, resume=not fresh, initial=initial)

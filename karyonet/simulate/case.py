@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import track
 
 from karyonet.errors import ArrayError
-from karyonet.ideogram import LEVELS
+from karyonet.ideogram import FINEST_LEVEL
 from karyonet.iscn.ast import Karyotype
 from karyonet.simulate.karyotype import plan_karyotype
-from karyonet.simulate.layout import VARIABLE, Heteromorphism, Style
+from karyonet.simulate.layout import LOWEST_LEVEL, VARIABLE, Heteromorphism, Style
 from karyonet.simulate.metaphase import SimulatedMetaphase, draw_metaphase
 from karyonet.simulate.plan import ChromosomePlan, clones_of_metaphases
 
@@ -73,7 +73,7 @@ def simulate(
     Args:
         karyotype: ISCN, for example ``47,XY,+21``.
         seed: not negative.
-        band_level: 400–850 bands per haploid set.
+        band_level: 300–850 bands per haploid set.
         crowding: 0 (every chromosome alone) to 1 (hardly one alone).
         style: ``gband`` (dark on light) or ``qband`` (light on dark).
         metaphases: how many.
@@ -126,7 +126,12 @@ def require_drawable(
     """
     for what, holds, expected, actual in (
         ("seed", seed >= 0, "0 or more", seed),
-        ("band_level", LEVELS[0] <= band_level <= LEVELS[-1], f"between {LEVELS[0]} and {LEVELS[-1]}", band_level),
+        (
+            "band_level",
+            LOWEST_LEVEL <= band_level <= FINEST_LEVEL,
+            f"between {LOWEST_LEVEL} and {FINEST_LEVEL}",
+            band_level,
+        ),
         ("crowding", 0 <= crowding <= 1, "between 0 and 1", crowding),
         ("style", style in STYLES, " or ".join(STYLES), style),
         ("metaphases", metaphases >= 1, "1 or more", metaphases),

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from karyonet.ideogram import FINEST_LEVEL, Segment, bands
+from karyonet.ideogram import FINEST_LEVEL, LEVELS, Segment, bands
 from karyonet.ideogram.queries import neighbouring_levels
 
 Style = Literal["gband", "qband"]
@@ -34,9 +34,14 @@ VARIABLE = {
 
 _WAIST = {"stalk": 0.72, "acen": 0.92}
 _SATELLITE_WAIST = 0.9
+LOWEST_LEVEL = 300
+"""bphs; the highest is that of the finest table."""
 _MERGING = {400: 0.4, 550: 0.12, 850: 0.0}
 """How far the parts of a band lose their difference. Not wholly: in images of 400 bands an observer who knows a band's
 parts still sees them, and a chromosome is recognised by them."""
+_MERGING_BELOW = (_MERGING[400] - _MERGING[550]) / (550 - 400)
+"""What a band less adds to that below 400 bands. No table says which bands of 400 merge there, so those stay, and their
+parts go on losing their difference as they do from 550 to 400."""
 _DRAWN_CENTROMERE = 0.55
 """Share of its drawn length that a centromere takes in an image: ideograms draw it wide enough to be seen."""
 
@@ -76,12 +81,12 @@ def lay_out(
 
     Args:
         segments: ISCN units of the finest level, from the first end drawn to the last.
-        level: 400–850.
+        level: 300–850.
         style: Q-bands stain heterochromatin otherwise than G-bands.
         heteromorphism: lengths of variable bands.
 
     Raises:
-        ArrayError: K501 for an unknown chromosome or a level outside 400–850.
+        ArrayError: K501 for an unknown chromosome or a level outside 300–850.
     """
     parts = [_cut(segment, level, style, heteromorphism or {}) for segment in segments]
     widths, stain, waist, centric = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -128,19 +133,24 @@ def stain_at_level(name: str, level: float, style: Style) -> FloatArray:
 
     Returns:
         float64, shape (bands of the finest level,).
+
+    Raises:
+        ArrayError: K501 for a level outside 300–850.
     """
+    if LOWEST_LEVEL <= level < LEVELS[0]:
+        return _merged(name, LEVELS[0], style, _MERGING[LEVELS[0]] + _MERGING_BELOW * (LEVELS[0] - level))
     low, high, weight = neighbouring_levels(level)
-    return (1 - weight) * _merged(name, low, style) + weight * _merged(name, high, style)
+    return (1 - weight) * _merged(name, low, style, _MERGING[low]) + weight * _merged(name, high, style, _MERGING[high])
 
 
 @cache
-def _merged(name: str, level: int, style: Style) -> FloatArray:
+def _merged(name: str, level: int, style: Style, merging: float) -> FloatArray:
     finest, own = bands(name, FINEST_LEVEL), finest_stain(name, style)
     lengths = np.array([band.iscn_stop - band.iscn_start for band in finest], dtype=float)
     middles = [(band.bp_start + band.bp_stop) / 2 for band in finest]
     group = np.searchsorted([band.bp_stop for band in bands(name, level)], middles, side="right")
     means = np.bincount(group, lengths * own) / np.maximum(np.bincount(group, lengths), 1e-9)
-    return own + _MERGING[level] * (means[group] - own)
+    return own + merging * (means[group] - own)
 
 
 @cache

@@ -111,7 +111,7 @@ def draw_metaphase(
     Args:
         chromosomes: of the cell.
         generator: all randomness comes from it, in a fixed order.
-        band_level: 400–850.
+        band_level: 300–850.
         crowding: 0 (every chromosome alone) to 1 (hardly one).
         style: ``gband`` or ``qband``.
         karyotype: of the cell, for the truth.
@@ -121,12 +121,9 @@ def draw_metaphase(
         look: by default drawn from ``appearance.yaml``.
 
     Raises:
-        ArrayError: K501 for a band level outside 400–850 or a segment that is not on its chromosome.
+        ArrayError: K501 for a band level outside 300–850 or a segment that is not on its chromosome.
     """
-    look = look or draw_look(style, generator)
-    # Chromosomes of a higher band level are less condensed: longer and a little thinner.
-    stretch = (band_level / 550) ** 0.45
-    look = replace(look, scale=look.scale * stretch, width=look.width * stretch**-0.3)
+    look = look_at_level(look or draw_look(style, generator), band_level)
     straight, courses, pieces, drawn = [], [], [], []
     for number, plan in enumerate(chromosomes):
         variant = heteromorphism[number] if heteromorphism else None
@@ -171,6 +168,12 @@ def draw_metaphase(
         style=style,
         look=look,
     )
+
+
+def look_at_level(look: Look, band_level: float) -> Look:
+    """A look, drawn for 550 bands, at another level: chromosomes are less condensed, longer and a little thinner."""
+    stretch = (band_level / 550) ** 0.45
+    return replace(look, scale=look.scale * stretch, width=look.width * stretch**-0.3)
 
 
 def _course(plan: ChromosomePlan, body: StraightChromosome, look: Look, generator: np.random.Generator) -> Course:

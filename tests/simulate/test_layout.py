@@ -7,14 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from karyonet.errors import ArrayError
 from karyonet.ideogram import CHROMOSOMES, LEVELS, Segment, centromere_of, length_of
-from karyonet.simulate.layout import lay_out, stain_at_level
+from karyonet.ideogram.band import bands
+from karyonet.simulate.layout import Style, lay_out, stain_at_level
 from karyonet.simulate.plan import normal_chromosome
 
 chromosomes = st.sampled_from(CHROMOSOMES)
 
 
-@given(chromosomes, st.floats(400, 850), st.floats(0.2, 0.9), st.sampled_from(["gband", "qband"]))
+@given(chromosomes, st.floats(300, 850), st.floats(0.2, 0.9), st.sampled_from(["gband", "qband"]))
 @settings(max_examples=30, deadline=None)
 def test_segments_put_together_are_the_chromosome(name: str, level: float, share: float, style: str) -> None:
     cut, end = share * length_of(name), float(length_of(name))
@@ -55,3 +57,21 @@ def test_variable_bands_change_the_length() -> None:
 def test_detail_grows_with_the_level(name: str) -> None:
     detail = [np.abs(np.diff(stain_at_level(name, level, "gband"))).sum() for level in LEVELS]
     assert detail[0] <= detail[1] + 1e-9 and detail[1] <= detail[2] + 1e-9
+
+
+@pytest.mark.parametrize("style", ["gband", "qband"])
+def test_below_the_lowest_table_bands_go_on_merging(style: Style) -> None:
+    for name in CHROMOSOMES:
+        lengths = [band.iscn_stop - band.iscn_start for band in bands(name)]
+        stains = [stain_at_level(name, level, style) for level in (300, 350, 399.999, 400)]
+        spreads = [float(np.sqrt(np.cov(stain, aweights=lengths, ddof=0))) for stain in stains]
+        assert spreads == sorted(spreads)
+        assert spreads[2] == pytest.approx(spreads[3], rel=1e-4)
+        means = [float(np.average(stain, weights=lengths)) for stain in stains]
+        assert means == pytest.approx([means[-1]] * 4)
+
+
+@pytest.mark.parametrize("level", [299.9, 850.1])
+def test_levels_beyond_the_range_are_refused(level: float) -> None:
+    with pytest.raises(ArrayError, match="K501"):
+        lay_out(normal_chromosome("1").segments, level)

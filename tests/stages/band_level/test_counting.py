@@ -203,7 +203,8 @@ def test_classes(bphs: float, level: int) -> None:
 def test_the_shipped_calibration_was_measured_on_other_seeds() -> None:
     fitted = read_calibration().fitted
     assert fitted["test"]["metaphases"] >= 40
-    assert fitted["train"]["seeds"][1] < fitted["test"]["seeds"][0]
+    (first, last), (other_first, other_last) = fitted["train"]["seeds"], fitted["test"]["seeds"]
+    assert last < other_first or other_last < first
 
 
 def test_a_calibration_that_is_none_is_an_error(tmp_path: Path) -> None:

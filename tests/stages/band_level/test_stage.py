@@ -12,7 +12,8 @@ import yaml
 from karyonet.case import FIELDS, Case, Chromosome, Metaphase
 from karyonet.geometry.region import Region
 from karyonet.report import Provenance, Report
-from karyonet.stages.band_level import CountedBandLevel, read_calibration
+from karyonet.stage import load
+from karyonet.stages.band_level import CountedBandLevel, LearnedBandLevel, read_calibration
 
 from .drawn import NAMES, metaphase_strips
 
@@ -40,7 +41,7 @@ def test_the_report_states_it_and_reads_it_back(metaphase: Metaphase, tmp_path: 
     case = CountedBandLevel()(Case("a", (metaphase, replace(metaphase, id="m2", chromosomes=()))))
     report = Report(case, Provenance())
     first, second = report.to_document().metaphases
-    assert first.band_level is not None and first.band_level.estimator == "counting 1"
+    assert first.band_level is not None and first.band_level.estimator == "counting 2"
     assert first.band_level_reason is None
     assert second.band_level is None
     assert second.band_level_reason is not None and "0 of 0" in second.band_level_reason
@@ -82,3 +83,26 @@ def test_options(metaphase: Metaphase, tmp_path: Path) -> None:
     file.write_text(yaml.safe_dump(read_calibration().model_dump() | {"version": "ours 3"}))
     level = CountedBandLevel(calibration=file).process(metaphase).band_level
     assert level is not None and level.estimator == "ours 3"
+
+
+def test_both_are_chosen_by_their_names() -> None:
+    assert load("counted_band_level") is CountedBandLevel
+    assert load("learned_band_level") is LearnedBandLevel
+    assert LearnedBandLevel.assigns | LearnedBandLevel.requires <= FIELDS
+
+
+def test_the_learned_band_level_is_filled(metaphase: Metaphase) -> None:
+    stage = LearnedBandLevel(device="cpu", precision="fp32")
+    level = stage.process(metaphase).band_level
+    assert level is not None and level.interval[0] <= level.bphs <= level.interval[1]
+    assert level.chromosomes and set(level.chromosomes) <= {c.id for c in metaphase.chromosomes}
+    assert stage.device == "cpu"
+    assert [weight.name for weight in stage.weights] == ["gband"]
+    assert level.estimator.startswith("learned gband ") and stage.weights[0].sha256.startswith(level.estimator[-8:])
+
+
+def test_the_learned_band_level_says_why_there_is_none(metaphase: Metaphase) -> None:
+    stage = LearnedBandLevel(device="cpu", least_chromosomes=47)
+    assert "at least 47" in (stage.process(metaphase).band_level_reason or "")
+    assert "0 of 0" in (stage.process(replace(metaphase, chromosomes=())).band_level_reason or "")
+    assert "G-bands" in (stage.process(replace(metaphase, contrast="fluorescence")).band_level_reason or "")
