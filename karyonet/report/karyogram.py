@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 
 from karyonet.case import Chromosome, Metaphase
 from karyonet.report.drawing import FAINT, INK, RULE, flag, font, full_stain, stain_to_grey, upright_stain
-from karyonet.report.schema import NOTICE, readable
+from karyonet.report.places import write_places
+from karyonet.report.schema import NOTICE, Box, readable
 
 ROWS: tuple[tuple[tuple[str, tuple[str, ...]], ...], ...] = (
     (("A", ("1", "2", "3")), ("B", ("4", "5"))),
@@ -49,6 +50,15 @@ class _Figure:
         return int(self.grey.shape[1])
 
 
+@dataclass(frozen=True, eq=False)
+class _Paper:
+    """What is drawn on, and where every chromosome has been put: its box by its id."""
+
+    picture: Image.Image
+    draw: ImageDraw.ImageDraw
+    places: dict[str, Box]
+
+
 @dataclass(frozen=True)
 class _Slot:
     """The place of one pair, with room for the copies that are expected."""
@@ -64,7 +74,7 @@ def draw_karyogram(metaphase: Metaphase, title: str | None = None) -> Image.Imag
     Pairs stand side by side in their groups, short arms up and tops in line. A missing homolog leaves a gap, further
     copies stand beside the pair, chromosomes without a label follow in a last row. An amber triangle marks the ones to
     review, a grey bar beside a chromosome the part that lay under another one, thin ticks at both sides its centromere.
-    All are drawn to one scale.
+    All are drawn to one scale. Where each of them lies can be read with :func:`karyonet.report.places.places_in`.
 
     Args:
         metaphase: after any number of stages.
@@ -86,19 +96,21 @@ def draw_karyogram(metaphase: Metaphase, title: str | None = None) -> Image.Imag
     height = _TITLE + sum(heights) + _GROUP * len(rows) + (_GROUP + sum(line_heights) if lines else 0) + _FOOTER
     picture = Image.new("RGB", (width, max(height, 240)), "white")
     draw = ImageDraw.Draw(picture)
+    paper = _Paper(picture, draw, {})
 
     top = _TITLE
     for row, room, row_height in zip(rows, least, heights, strict=True):
-        _draw_row(picture, draw, row, top, row_height, width - 2 * _MARGIN - room)
+        _draw_row(paper, row, top, row_height, width - 2 * _MARGIN - room)
         top += row_height + _GROUP
     if lines:
         draw.line([(_MARGIN, top + 6), (width - _MARGIN, top + 6)], fill=RULE)
         draw.text((_MARGIN, top + 14), "unassigned", font=font(18), fill=FAINT)
         top += _GROUP
         for line, line_height in zip(lines, line_heights, strict=True):
-            _draw_line(picture, draw, line, top, line_height)
+            _draw_line(paper, line, top, line_height)
             top += line_height
     _draw_words(draw, metaphase, title, picture.size)
+    write_places(picture, paper.places)
     return picture
 
 
@@ -153,10 +165,9 @@ def _least_gaps(row: list[list[_Slot]]) -> int:
     return _SLOT_GAP * sum(len(group) - 1 for group in row) + _GROUP_GAP * (len(row) - 1)
 
 
-def _draw_row(
-    picture: Image.Image, draw: ImageDraw.ImageDraw, row: list[list[_Slot]], top: int, height: int, slack: int
-) -> None:
+def _draw_row(paper: _Paper, row: list[list[_Slot]], top: int, height: int, slack: int) -> None:
     """One row of groups, spread over the width: the slack goes to the gaps between pairs and on both sides."""
+    draw = paper.draw
     slots = sum(len(group) for group in row)
     share = min(slack / slots, 110)
     x = _MARGIN + (slack - share * (slots - 1)) / 2
@@ -169,7 +180,7 @@ def _draw_row(
             # The longer homolog stands on the line; the others are in line with its top, so that bands can be compared.
             head = base - max((figure.height for figure in slot.figures), default=0)
             for figure in slot.figures:
-                _paste(picture, draw, figure, left, head)
+                _paste(paper, figure, left, head)
                 left += figure.width + _PAIR_GAP
             draw.line([(x - 4, base + 8), (x + slot.width + 4, base + 8)], fill=INK, width=2)
             draw.text((x + slot.width / 2, base + 14), slot.label, font=font(22), fill=INK, anchor="ma")
@@ -201,19 +212,20 @@ def _wrap(figures: Sequence[_Figure], room: int) -> Iterator[list[_Figure]]:
         yield line
 
 
-def _draw_line(picture: Image.Image, draw: ImageDraw.ImageDraw, line: Sequence[_Figure], top: int, height: int) -> None:
+def _draw_line(paper: _Paper, line: Sequence[_Figure], top: int, height: int) -> None:
     x = float(_MARGIN)
     for figure in line:
         width = max(figure.width, 44)
-        _paste(picture, draw, figure, x + (width - figure.width) / 2, top + _FLAG)
+        _paste(paper, figure, x + (width - figure.width) / 2, top + _FLAG)
         name = (x + width / 2, top + height - _LABEL + 8)
-        draw.text(name, figure.chromosome.id, font=font(16), fill=FAINT, anchor="ma")
+        paper.draw.text(name, figure.chromosome.id, font=font(16), fill=FAINT, anchor="ma")
         x += width + _SLOT_GAP
 
 
-def _paste(picture: Image.Image, draw: ImageDraw.ImageDraw, figure: _Figure, left: float, top: int) -> None:
-    x = round(left)
-    picture.paste(Image.fromarray(figure.grey), (x, top))
+def _paste(paper: _Paper, figure: _Figure, left: float, top: int) -> None:
+    x, draw = round(left), paper.draw
+    paper.picture.paste(Image.fromarray(figure.grey), (x, top))
+    paper.places[figure.chromosome.id] = (x, top, x + figure.width, top + figure.height)
     edges = np.flatnonzero(np.diff(figure.hidden.astype(np.int8), prepend=0, append=0))
     for start, stop in edges.reshape(-1, 2).tolist():
         draw.line([(x - 4, top + start), (x - 4, top + stop - 1)], fill=RULE, width=3)

@@ -16,8 +16,8 @@ from markupsafe import Markup
 
 from karyonet.case import Outcome
 from karyonet.errors import KaryonetError
-from karyonet.report.html import in_words, percent
 from karyonet.report.schema import NOTICE, ErrorRecord, FindingRecord, ReportDocument, readable
+from karyonet.report.words import in_words, percent
 
 COLUMNS = (
     "case", "outcome", "iscn", "metaphases", "counts", "quality", "review", "findings", "reasons", "seconds", "errors",

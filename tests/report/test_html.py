@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -11,8 +13,10 @@ from PIL import Image
 
 from karyonet.case import Case, Clone, Demand, Finding, GuidelineCheck, ImageError, Karyotype, Metaphase
 from karyonet.report import NOTICE, Provenance, WeightRecord, to_document
-from karyonet.report.html import Pictures, evidence, in_words, percent, render_html
+from karyonet.report.html import Pictures, render_html
+from karyonet.report.places import write_places
 from karyonet.report.schema import FindingRecord
+from karyonet.report.words import evidence, in_words, percent
 
 HOSTILE = "\"'><script>alert(1)</script><img src=http://example.org/x onerror=alert(1)>"
 
@@ -33,7 +37,7 @@ class Page(HTMLParser):
             self.rows.append([])
         if tag in ("td", "th"):
             self.rows[-1].append("")
-        if tag not in ("meta", "img", "br"):
+        if tag not in ("meta", "img", "br", "input"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -56,10 +60,16 @@ def test_the_page_is_well_formed(html: str) -> None:
     assert ("html", {"lang": "en"}) in page.elements
 
 
-def test_nothing_is_fetched_and_nothing_runs(html: str) -> None:
+def test_nothing_is_fetched_and_one_script_runs(html: str) -> None:
     page = Page(html)
+    scripts = re.findall(r"<script[^>]*>(.*?)</script>", html, re.DOTALL)
+    assert len(scripts) == [tag for tag, _ in page.elements].count("script") == 1
+    policy = next(a["content"] for tag, a in page.elements if tag == "meta" and "http-equiv" in a) or ""
+    checksum = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    rules = dict(rule.split(maxsplit=1) for rule in policy.split("; "))
+    assert rules["default-src"] == "'none'" and rules["script-src"] == f"'sha256-{checksum}'"
     for tag, attributes in page.elements:
-        assert tag not in ("script", "link", "iframe", "object", "base", "form")
+        assert tag not in ("link", "iframe", "object", "base", "form")
         assert not [name for name in attributes if name.startswith("on")]
         assert (attributes.get("src") or "data:").startswith("data:image/") or tag != "img"
         assert (attributes.get("href") or "#").startswith("#")
@@ -79,17 +89,17 @@ def test_every_chromosome_is_listed_with_what_is_known_of_it(html: str, case: Ca
             matching = [
                 row
                 for row in rows
-                if len(row) in (8, 9) and row[1] == chromosome.id and row[0] == (chromosome.label or "–")
+                if len(row) == 10 and row[1] == chromosome.id and row[0] == (chromosome.label or "–")
             ]
             assert matching, (metaphase.id, chromosome.id)
             assert any(bool(row[4]) == chromosome.review for row in matching)
-    assert sum(len(row) in (8, 9) and re.fullmatch(r"c\d+", row[1]) is not None for row in rows) == 94
+    assert sum(len(row) == 10 and re.fullmatch(r"c\d+", row[1]) is not None for row in rows) == 94
 
 
 def test_centromeric_indices_are_listed_where_they_were_measured(
     html: str, make_metaphase: Callable[..., Metaphase]
 ) -> None:
-    rows = {row[1]: row for row in Page(html).rows if len(row) == 9 and row[1] in ("c1", "c2")}
+    rows = {row[1]: row for row in Page(html).rows if len(row) == 10 and row[1] in ("c1", "c2")}
     assert rows["c1"][7] == f"0.38 ({percent(0.875)})" and rows["c2"][7] == "–"
     assert "Centromeric index" in html
     bare = make_metaphase(("1", "2"))
@@ -121,7 +131,13 @@ def test_the_page_says(html: str, words: str) -> None:
 
 
 def test_the_karyotype_comes_before_the_pictures(html: str) -> None:
-    assert html.index("<h1>47,XY,+21</h1>") < html.index("<h2>Findings</h2>") < html.index("<img ")
+    assert html.index("<h1>47,XY,+21</h1>") < html.index('<span class="badge abnormal">') < html.index("<img ")
+
+
+def test_the_best_metaphase_is_shown_first_and_the_others_are_folded(html: str) -> None:
+    first = html.index('id="metaphase-1"')
+    assert html.index("The best metaphase, m1") < html.index("<img ") < html.index("<h2>Findings</h2>")
+    assert first < html.index("<details") < html.index('id="metaphase-2"') < html.index('id="metaphase-3"')
 
 
 def test_no_text_from_outside_can_become_markup(make_metaphase: Callable[..., Metaphase]) -> None:
@@ -145,12 +161,16 @@ def test_no_text_from_outside_can_become_markup(make_metaphase: Callable[..., Me
         weights=[WeightRecord(stage=bad, file=bad, sha256=bad)],
     )
     picture = Image.new("RGB", (8, 8))
-    html = render_html(to_document(hostile, provenance), {bad: Pictures(picture, picture)})
+    write_places(picture, {bad: (1, 1, 7, 7)})
+    html = render_html(to_document(hostile, provenance), {bad: Pictures(picture, picture, {bad: "M1 1L2 2Z"})})
     page = Page(html)
     assert not page.open
     tags = [tag for tag, _ in page.elements]
-    assert "script" not in tags
-    assert tags.count("img") == 2
+    assert tags.count("script") == 1
+    assert tags.count("img") == 3  # karyogram, metaphase, evidence
+    assert {"data-chromosome": "1-1", "data-ideogram": "ideogram-550-1"}.items() <= next(
+        attributes for tag, attributes in page.elements if tag == "a" and "data-chromosome" in attributes
+    ).items()
     assert all(not name.startswith("on") for _, attributes in page.elements for name in attributes)
 
 
