@@ -8,6 +8,8 @@ import pytest
 from karyonet.errors import ConfigError
 from karyonet.stages.abnormality.finetune import FinetuningRecipe
 from karyonet.stages.abnormality.train import PretrainingRecipe
+from karyonet.stages.band_level.train import BandLevelRecipe
+from karyonet.stages.centromere.train import CentromereRecipe
 from karyonet.stages.classification.train import ClassificationRecipe
 from karyonet.stages.classification.train_context import ContextRecipe
 from karyonet.stages.cluster_type.recipe import ClusterTypeRecipe
@@ -23,6 +25,7 @@ OTHER_KINDS: dict[str, type[Recipe]] = {
     "segmentation_detector": DetectorRecipe, "segmentation_rescoring": RescoringRecipe,
     "abnormality_pretrain": PretrainingRecipe, "abnormality_pretrain_paper": PretrainingRecipe,
     "abnormality_finetune": FinetuningRecipe,
+    "band_level": BandLevelRecipe, "centromere": CentromereRecipe,
     **{name: ClusterTypeRecipe for name in SHIPPED if name.startswith("cluster_type")},
 }  # fmt: skip
 """Recipes that are not those of a classifier."""
