@@ -206,7 +206,7 @@ def _findings(
     return tuple(sorted(found, key=lambda finding: not finding.clonal))
 
 
-def _finding(change: Change, metaphases: Sequence[str], probability: float, analysed: int, clonal: bool) -> Finding:
+def _finding(change: Change, metaphases: Sequence[str], probability: float, number: int, clonal: bool) -> Finding:
     label, sign = change
     # Constitutional changes of the sex chromosomes have no signed ISCN form of their own.
     iscn = None if label in ("X", "Y") else f"{'+' if sign > 0 else '-'}{label}"
@@ -218,5 +218,5 @@ def _finding(change: Change, metaphases: Sequence[str], probability: float, anal
         score=round(min(probability, 1.0), 4),
         metaphases=tuple(metaphases),
         clonal=clonal,
-        evidence={"metaphases_analysed": analysed},
+        evidence={"metaphases_counted": number},
     )
