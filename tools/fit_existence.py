@@ -162,7 +162,9 @@ def main() -> None:
         results = [decided(a, one, k) for a, one, k in zip(metaphases, seen, kept, strict=True)]
         metrics = summarise(results).metrics
         figures = {figure: round(metrics[figure].value, 4) for figure in FIGURES}
-        print(name, figures)
+        alone = [is_one & by_itself for is_one, by_itself in zip(truth, sure, strict=True)]
+        lost = sum(int((found & ~k).sum()) for found, k in zip(alone, kept, strict=True))
+        print(name, figures, f"lost of the {sum(map(np.sum, alone))} chromosomes that the segmentation finds: {lost}")
         return figures
 
     sure = [one.objects[:, COLUMNS.index("score")] >= arguments.threshold for one in seen]

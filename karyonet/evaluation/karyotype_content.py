@@ -11,6 +11,7 @@ from karyonet.iscn import parse
 from karyonet.iscn.ast import Clone, Heteromorphism, WholeChromosome
 from karyonet.iscn.breakpoint import CHROMOSOMES
 from karyonet.iscn.canonical import canonical, write_key
+from karyonet.iscn.clone_checks import MINIMUM_CELLS
 from karyonet.iscn.counting import SEX_CHROMOSOMES, base_of, ploidy_of, replaced, states_sex_before
 from karyonet.iscn.structural import Rearrangement
 from karyonet.iscn.writer import write_clone
@@ -20,8 +21,6 @@ Sex = Literal["female", "male"]
 AUTOSOMES = CHROMOSOMES[:22]
 NORMAL_SEX = ("XX", "XY")
 NO_SEX_CHROMOSOME = "?"
-CLONAL_GAIN, CLONAL_LOSS = 2, 3
-"""How many metaphases make a gain or a loss clonal (ISCN 2020, clones)."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +99,8 @@ def clonal_changes(metaphases: Iterable[Mapping[str, int]]) -> frozenset[str]:
         metaphases: copy numbers of each; as of :func:`changes_shown`.
     """
     shown = Counter(change for copies in metaphases for change in changes_shown(copies))
-    return frozenset(
-        change for change, number in shown.items() if number >= (CLONAL_GAIN if _is_gain(change) else CLONAL_LOSS)
-    )
+    fewest = {change: MINIMUM_CELLS["gain" if _is_gain(change) else "loss"] for change in shown}
+    return frozenset(change for change, number in shown.items() if number >= fewest[change])
 
 
 def sex_complement(copies: Mapping[str, int]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -14,8 +13,9 @@ from pydantic import Field
 from karyonet.case import Case, Finding, FloatArray, HomologComparison
 from karyonet.device import DeviceName, Precision
 from karyonet.errors import ArrayError, WeightsError
-from karyonet.stage import Stage, StageOptions
-from karyonet.weights import WeightFile, card_path, find
+from karyonet.network_stage import NetworkStage
+from karyonet.stage import StageOptions
+from karyonet.weights import WeightFile, card_path
 
 if TYPE_CHECKING:
     from .bags import Bag
@@ -27,7 +27,7 @@ STAGE = "abnormality"
 Threshold = Annotated[float, Field(ge=0, le=1)] | Literal["specificity_95", "specificity_99"]
 
 
-class HomologComparer(Stage):
+class HomologComparer(NetworkStage["PairNetwork"]):
     """Says of every chromosome type whether one of its homologs is structurally abnormal, by HomNet.
 
     In a pipeline it fills ``comparisons`` with one entry a type, and adds a structural finding for each whose
@@ -39,6 +39,7 @@ class HomologComparer(Stage):
         WeightsError: K301, K303, K304 or K306 when it is built; K302, K304 or K305 at its first use.
     """
 
+    weights_of: ClassVar[str] = STAGE
     summary: ClassVar[str] = "Structural abnormalities, by comparing homologs over the metaphases of a case (HomNet)"
     requires: ClassVar[frozenset[str]] = frozenset(
         {"metaphase.chromosomes", "chromosome.strip", "chromosome.label", "chromosome.p_arm_up"}
@@ -62,26 +63,7 @@ class HomologComparer(Stage):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._weight = find(STAGE, self.options.weights)
         self._threshold = _threshold_of(self._weight, self.options.threshold)
-        self._network: PairNetwork | None = None
-
-    @classmethod
-    def from_pretrained(cls, name_or_path: str | Path = "pki3", **options: Any) -> HomologComparer:
-        """With shipped weights or with those of a ``.safetensors`` file.
-
-        Raises:
-            WeightsError: K3xx if there are no such weights or they do not fit.
-        """
-        return cls(**({"weights": str(name_or_path)} | options))
-
-    @property
-    def weights(self) -> tuple[WeightFile, ...]:
-        return (self._weight,)
-
-    @property
-    def device(self) -> str | None:
-        return None if self._network is None else self._network.device.type
 
     @property
     def threshold(self) -> float:
@@ -91,14 +73,14 @@ class HomologComparer(Stage):
     @property
     def preprocessing(self) -> Preprocessing:
         """How profiles become the network's input; from the model card."""
-        return self._pair_network().preprocessing
+        return self.network.preprocessing
 
     def __call__(self, case: Case) -> Case:
         """The case with ``comparisons`` filled and the structural findings of before replaced."""
         from .case_bags import TYPES, compared_pairs
 
         options: HomologComparer.Options = self.options
-        network = self._pair_network()
+        network = self.network
         pairs = compared_pairs(case, network.preprocessing, options.least_visible, options.max_metaphases)
         said = network(pairs.bags)
         by_type = {
@@ -168,11 +150,11 @@ class HomologComparer(Stage):
         Raises:
             ArrayError: K501 for profiles of another length. WeightsError: K302, K304 or K305 for the weights.
         """
-        return self._pair_network()(bags)
+        return self.network(bags)
 
     def _finding(self, bag: Bag, said: BagComparison) -> Finding:
         """A bag above the threshold, with the metaphases that show it by themselves, or the one that does most."""
-        alone = self._pair_network()([replace(bag, pairs=(pair,)) for pair in bag.pairs])
+        alone = self.network([replace(bag, pairs=(pair,)) for pair in bag.pairs])
         probabilities = [one.probability for one in alone]
         showing = [m for m, p in enumerate(probabilities) if p > 0.5] or [int(np.argmax(probabilities))]
         homologs = [bag.pairs[m].ids[said.homologs[m]] for m in showing]
@@ -193,13 +175,11 @@ class HomologComparer(Stage):
             },
         )
 
-    def _pair_network(self) -> PairNetwork:
-        from .inference import PairNetwork  # torch is imported when it is needed
+    def load(self, weight: WeightFile) -> PairNetwork:
+        from .inference import PairNetwork
 
-        if self._network is None:
-            options: HomologComparer.Options = self.options
-            self._network = PairNetwork(self._weight, options.device, options.precision, options.batch_size)
-        return self._network
+        options: HomologComparer.Options = self.options
+        return PairNetwork(weight, options.device, options.precision, options.batch_size)
 
 
 def _threshold_of(weight: WeightFile, threshold: float | str) -> float:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +13,17 @@ from pydantic import Field
 from karyonet.case import LABELS, Centromere, Chromosome, FloatArray, Metaphase, Strip
 from karyonet.device import DeviceName, Precision
 from karyonet.errors import ArrayError
+from karyonet.network_stage import NetworkStage
 from karyonet.stage import MetaphaseStage, StageOptions
-from karyonet.weights import WeightFile, find
+from karyonet.weights import WeightFile
 
 from .profiles import measure
 
 if TYPE_CHECKING:
     from .inference import PlacingNetwork
 
-STAGE = "centromere"
 
-
-class LearnedCentromere(MetaphaseStage):
+class LearnedCentromere(NetworkStage["PlacingNetwork"], MetaphaseStage):
     """Places centromeres by a network that reads widths and densities along the chromosome.
 
     A chromosome's name is read where an earlier stage has given one; ``p_arm_up`` is not, so that
@@ -38,6 +36,7 @@ class LearnedCentromere(MetaphaseStage):
         WeightsError: K301, K303, K304 or K306 when it is built; K302, K304 or K305 at its first use.
     """
 
+    weights_of: ClassVar[str] = "centromere"
     summary: ClassVar[str] = "Position of the centromere and centromeric index, by a network along the chromosome"
     requires: ClassVar[frozenset[str]] = frozenset({"metaphase.chromosomes", "chromosome.strip"})
     assigns: ClassVar[frozenset[str]] = frozenset({"chromosome.centromere"})
@@ -50,28 +49,6 @@ class LearnedCentromere(MetaphaseStage):
         device: DeviceName = Field("auto", description="auto takes a GPU where there is one")
         precision: Precision = Field("auto", description="auto takes bfloat16 where the hardware multiplies in it")
         batch_size: int = Field(64, ge=1, description="chromosomes that are judged at a time")
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._weight = find(STAGE, self.options.weights)
-        self._network: PlacingNetwork | None = None
-
-    @classmethod
-    def from_pretrained(cls, name_or_path: str | Path = "centromere", **options: Any) -> LearnedCentromere:
-        """With shipped weights or with those of a ``.safetensors`` file.
-
-        Raises:
-            WeightsError: K3xx if there are no such weights or they do not fit.
-        """
-        return cls(**({"weights": str(name_or_path)} | options))
-
-    @property
-    def weights(self) -> tuple[WeightFile, ...]:
-        return (self._weight,)
-
-    @property
-    def device(self) -> str | None:
-        return None if self._network is None else self._network.device.type
 
     def process(self, metaphase: Metaphase) -> Metaphase:
         """The metaphase with ``chromosome.centromere`` filled; None for chromosomes without a strip that shows any."""
@@ -121,18 +98,16 @@ class LearnedCentromere(MetaphaseStage):
         if not known:
             return tuple(found)
         names = labels if labels is not None and self.options.names else [None] * len(strips)
-        said = self._placing_network()([profile for _, profile in known], [names[number] for number, _ in known])
+        said = self.network([profile for _, profile in known], [names[number] for number, _ in known])
         for (number, _), position, confidence, up in zip(known, *said, strict=True):
             found[number] = Centromere(float(position), float(confidence), float(up))
         return tuple(found)
 
-    def _placing_network(self) -> PlacingNetwork:
+    def load(self, weight: WeightFile) -> PlacingNetwork:
         from .inference import PlacingNetwork
 
-        if self._network is None:
-            options: LearnedCentromere.Options = self.options
-            self._network = PlacingNetwork(self._weight, options.device, options.precision, options.batch_size)
-        return self._network
+        options: LearnedCentromere.Options = self.options
+        return PlacingNetwork(weight, options.device, options.precision, options.batch_size)
 
 
 def point_of(strip: Strip, position: float) -> tuple[float, float]:

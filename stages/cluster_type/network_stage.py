@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +14,10 @@ from karyonet.case import Cluster, ClusterType, FloatArray, Metaphase
 from karyonet.device import DeviceName, Precision
 from karyonet.errors import ArrayError
 from karyonet.geometry.region import Region
+from karyonet.network_stage import NetworkStage
 from karyonet.stage import MetaphaseStage, StageOptions
 from karyonet.training.lone import box_size
-from karyonet.weights import WeightFile, find
+from karyonet.weights import WeightFile
 
 from .crops import chromosome_size
 from .kinds import KINDS
@@ -51,7 +51,7 @@ class ClusterTypes:
     rejected: NDArray[np.bool_]
 
 
-class SupCAM(MetaphaseStage):
+class SupCAM(NetworkStage["TypeNetwork"], MetaphaseStage):
     """Says of every cluster what it is, by a network trained on composed clusters.
 
     A cluster that is no chromosome at all (a nucleus, debris) or that cannot be judged keeps the type None; in the
@@ -61,6 +61,7 @@ class SupCAM(MetaphaseStage):
         WeightsError: K301, K303, K304 or K306 when it is built; K302, K304 or K305 at its first use.
     """
 
+    weights_of: ClassVar[str] = "cluster_type"
     summary: ClassVar[str] = "Tells single, touching and overlapping chromosomes, nuclei and debris by a network"
     requires: ClassVar[frozenset[str]] = frozenset(
         {"metaphase.optical_density", "metaphase.clusters", "cluster.region"}
@@ -72,28 +73,6 @@ class SupCAM(MetaphaseStage):
         device: DeviceName = Field("auto", description="auto takes a GPU where there is one")
         precision: Precision = Field("auto", description="auto takes bfloat16 where the hardware multiplies in it")
         batch_size: int = Field(64, ge=1, description="clusters that are judged at a time")
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._weight = find("cluster_type", self.options.weights)
-        self._network: TypeNetwork | None = None
-
-    @classmethod
-    def from_pretrained(cls, name_or_path: str | Path = "supcam", **options: Any) -> SupCAM:
-        """With shipped weights or with those of a ``.safetensors`` file.
-
-        Raises:
-            WeightsError: K3xx if there are no such weights or they do not fit.
-        """
-        return cls(weights=str(name_or_path), **options)
-
-    @property
-    def weights(self) -> tuple[WeightFile, ...]:
-        return (self._weight,)
-
-    @property
-    def device(self) -> str | None:
-        return None if self._network is None else self._network.device.type
 
     def process(self, metaphase: Metaphase) -> Metaphase:
         judged, said = self.judge(metaphase)
@@ -131,7 +110,7 @@ class SupCAM(MetaphaseStage):
             regions = [cluster.region for cluster in judged]
             size = box_size(boxes) if boxes or not regions else chromosome_size(regions)
         judged = [cluster for cluster in judged if _fault(cluster.region, density, size) is None]
-        return tuple(judged), self._type_network()(density, [cluster.region for cluster in judged], size)
+        return tuple(judged), self.network(density, [cluster.region for cluster in judged], size)
 
     def classify(
         self, optical_density: FloatArray, regions: Sequence[Region], size: float | None = None
@@ -163,7 +142,7 @@ class SupCAM(MetaphaseStage):
         if size is None:
             size = chromosome_size(regions) if regions else 1.0
         _refuse(regions, density, size)
-        return self._type_network()(density, regions, size)
+        return self.network(density, regions, size)
 
     def explain(
         self,
@@ -185,15 +164,13 @@ class SupCAM(MetaphaseStage):
         from .explanation import explain_types  # torch is imported when it is needed
 
         said = self.classify(optical_density, regions, size)
-        return explain_types(self._type_network(), np.asarray(optical_density, np.float32), regions, said, size, kinds)
+        return explain_types(self.network, np.asarray(optical_density, np.float32), regions, said, size, kinds)
 
-    def _type_network(self) -> TypeNetwork:
-        from .inference import TypeNetwork  # torch is imported when it is needed
+    def load(self, weight: WeightFile) -> TypeNetwork:
+        from .inference import TypeNetwork
 
-        if self._network is None:
-            options: SupCAM.Options = self.options
-            self._network = TypeNetwork(self._weight, options.device, options.precision, options.batch_size)
-        return self._network
+        options: SupCAM.Options = self.options
+        return TypeNetwork(weight, options.device, options.precision, options.batch_size)
 
 
 def _refuse(regions: Sequence[Region], density: FloatArray, size: float | None = None) -> None:

@@ -11,11 +11,10 @@ from scipy.special import expit
 
 from karyonet.case import LABELS, Clone, Finding, Karyotype, Outcome
 from karyonet.iscn import numerical_karyotype
+from karyonet.iscn.clone_checks import MINIMUM_CELLS
 
 from .likelihood import Copies, Counted, Explanation, Prior, departures, explanations
 
-CELLS = {1: 2, -1: 3}
-"""Metaphases that must share a gain or a loss before it is clonal (NCBI Bookshelf NBK20763)."""
 Change = tuple[str, int]
 
 
@@ -39,6 +38,11 @@ class Certainty(BaseModel):
     other_sex: float = Field(default=5.0, gt=0)
 
 
+def _fewest(sign: int) -> int:
+    """Metaphases that must share a gain (1) or a loss (-1) before it is clonal."""
+    return MINIMUM_CELLS["gain" if sign > 0 else "loss"]
+
+
 class Shared(NamedTuple):
     """A change that some metaphases show and the karyotype of the others has not.
 
@@ -55,7 +59,7 @@ class Shared(NamedTuple):
     @property
     def clonal(self) -> bool:
         """Whether as many share it as the clonality rule asks."""
-        return len(self.metaphases) >= CELLS[self.change[1]]
+        return len(self.metaphases) >= _fewest(self.change[1])
 
 
 def read_case(counted: Sequence[Counted], certainty: Certainty) -> tuple[Karyotype, tuple[Finding, ...]]:
@@ -161,13 +165,13 @@ def _too_few(
     constitutional = [*copies.changes, *_of_sex(copies)]
     for label, change in constitutional:
         holding = [one.metaphase for one in counted if (one.copies(label) - _normal_copies(label, copies)) * change > 0]
-        if len(holding) < CELLS[change]:
+        if len(holding) < _fewest(change):
             return _not_clonal((label, change), holding)
     for one in others:
         if one.probability >= 0.5:
             return _not_clonal(one.change, one.metaphases)
     main = numerical_karyotype(copies.as_mapping())
-    lone = [clone for clone in clones if clone.iscn != main and len(clone.metaphases) < CELLS[1]]
+    lone = [clone for clone in clones if clone.iscn != main and len(clone.metaphases) < _fewest(1)]
     return f"{lone[0].iscn} was seen in one metaphase only ({lone[0].metaphases[0]})" if lone else None
 
 
@@ -188,7 +192,9 @@ def _not_clonal(change: Change, metaphases: Sequence[str]) -> str:
     label, sign = change
     what = f"{'an additional' if sign > 0 else 'a missing'} chromosome {label}"
     seen = f"{what} was seen in {len(metaphases)} {'metaphase' if len(metaphases) == 1 else 'metaphases'}"
-    return f"{seen} ({', '.join(metaphases)}), and a {'gain' if sign > 0 else 'loss'} needs {CELLS[sign]} to be clonal"
+    return (
+        f"{seen} ({', '.join(metaphases)}), and a {'gain' if sign > 0 else 'loss'} needs {_fewest(sign)} to be clonal"
+    )
 
 
 def _findings(
@@ -200,7 +206,7 @@ def _findings(
         normal = _normal_copies(label, best)
         holding = tuple(one.metaphase for one in counted if (one.copies(label) - normal) * change > 0)
         probability = sum(p.probability for p in possible if (p.copies.of(label) - normal) * change > 0)
-        found.append(_finding((label, change), holding, probability, len(counted), len(holding) >= CELLS[change]))
+        found.append(_finding((label, change), holding, probability, len(counted), len(holding) >= _fewest(change)))
     for one in sorted(shared, key=lambda s: s not in clonal):
         found.append(_finding(one.change, one.metaphases, one.probability, len(counted), one in clonal))
     return tuple(sorted(found, key=lambda finding: not finding.clonal))

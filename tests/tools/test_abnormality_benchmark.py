@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,17 +21,12 @@ from karyonet.training.loop import Progression, Trainer
 from tests.stages.abnormality.drawn import pack
 from tests.stages.abnormality.test_train import settings
 
-TOOL = Path(__file__).parents[2] / "tools" / "benchmarks" / "abnormality.py"
+from .conftest import loaded
 
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("abnormality_benchmark", TOOL)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["abnormality_benchmark"] = module
-    spec.loader.exec_module(module)
-    return module
+    return loaded("benchmarks/abnormality")
 
 
 @pytest.fixture

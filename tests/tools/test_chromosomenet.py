@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,17 +20,12 @@ from karyonet.stages.classification.train import ClassificationRecipe
 from karyonet.training.recipe import read_recipe
 from karyonet.training.strip_pack import LabelledStrip, StripPack, concatenate, pack_cell
 
-TOOL = Path(__file__).parents[2] / "tools" / "benchmarks" / "chromosomenet.py"
+from .conftest import loaded
 
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("chromosomenet", TOOL)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["chromosomenet"] = module
-    spec.loader.exec_module(module)
-    return module
+    return loaded("benchmarks/chromosomenet")
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,19 +27,14 @@ from karyonet.weights import ModelCard, WeightFile, save
 
 from ..stages.cluster_type.conftest import drawn_pack
 from ..stages.drawn import lone_rods
+from .conftest import loaded
 
-TOOL = Path(__file__).parents[2] / "tools" / "benchmarks" / "cluster_type.py"
 NAMES = ("accuracy", "macro_f1", "single_or_cluster", "count_accuracy", "rejected")
 
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("cluster_type_benchmark", TOOL)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["cluster_type_benchmark"] = module
-    spec.loader.exec_module(module)
-    return module
+    return loaded("benchmarks/cluster_type")
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -14,18 +12,12 @@ from karyonet.stages.band_level import CountingEstimator, class_of
 from karyonet.stages.band_level.figures import within_one_class
 
 from ..stages.band_level.drawn import NAMES, metaphase_strips
-
-TOOL = Path(__file__).parents[2] / "tools" / "fit_band_level.py"
+from .conftest import loaded
 
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fit_band_level", TOOL)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["fit_band_level"] = module
-    spec.loader.exec_module(module)
-    return module
+    return loaded("fit_band_level")
 
 
 def test_levels_of_clean_chromosomes_are_found(tool: ModuleType) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -16,8 +15,8 @@ from karyonet.data.metaphases import AnnotatedChromosome, AnnotatedMetaphase
 from karyonet.stages.quality import FEATURES, read_model
 
 from ..stages.drawn import Drawing, lone_rods
+from .conftest import loaded
 
-TOOL = Path(__file__).parents[2] / "tools" / "fit_quality.py"
 CONFIG = """
 stages:
   segmentation: {use: threshold_segmenter}
@@ -28,12 +27,7 @@ stages:
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fit_quality", TOOL)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["fit_quality"] = module
-    spec.loader.exec_module(module)
-    return module
+    return loaded("fit_quality")
 
 
 def boxes(drawing: Drawing) -> list[tuple[int, int, int, int]]:
