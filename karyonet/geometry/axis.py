@@ -79,12 +79,7 @@ def medial_axis(mask: NDArray[np.bool_]) -> Axis:
     Raises:
         ArrayError: K501 if the mask has not two dimensions, K502 if it is empty.
     """
-    mask = np.asarray(mask, dtype=bool)
-    if mask.ndim != 2:
-        raise ArrayError("K501", what="mask", expected="an array of two dimensions", actual=f"{mask.ndim} dimensions")
-    if not mask.any():
-        raise ArrayError("K502")
-    filled = _fill_holes(np.pad(mask, 1))
+    filled = _fill_holes(_padded(mask))
     pieces, _ = label(filled, structure=_EIGHT_CONNECTED)
     areas = np.bincount(pieces.ravel())[1:]
     share = float(areas.max() / areas.sum())
@@ -104,18 +99,46 @@ def medial_axis(mask: NDArray[np.bool_]) -> Axis:
         if arc_length(line)[-1] > _SQUAT * 2.0 * half_width:
             line = _centre(line, soft, half_width)
         line = _cut_at_outline(line, soft, half_width) - margin
+    return _axis(line, float(areas.max()), share, unbranched)
+
+
+def principal_axis(mask: NDArray[np.bool_]) -> Axis:
+    """The straight line through the middle of a mask along its longest spread; what is bent is not followed.
+
+    Args:
+        mask: bool, shape (height, width).
+
+    Raises:
+        ArrayError: K501 if the mask has not two dimensions, K502 if it is empty.
+    """
+    body = _padded(mask)
+    line, _, _ = _principal_axis(body)
+    return _axis(line, float(body.sum()))
+
+
+def _padded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """One pixel around a checked mask."""
+    mask = np.asarray(mask, dtype=bool)
+    if mask.ndim != 2:
+        raise ArrayError("K501", what="mask", expected="an array of two dimensions", actual=f"{mask.ndim} dimensions")
+    if not mask.any():
+        raise ArrayError("K502")
+    return np.pad(mask, 1)
+
+
+def _axis(line: Points, area: float, share: float = 1.0, unbranched: float = 1.0) -> Axis:
+    """From a line in a padded mask to the axis in the mask, the higher end first; doubts as of :func:`_confidence`."""
     points, length = _resample_centred(line)
     if _runs_upwards(points):
         points = points[::-1]
     tangents = tangents_of(points) if len(points) > 1 else np.array([[1.0, 0.0]])
-    confidence = _confidence(length, float(areas.max()), share, unbranched)
     return Axis(
         points=(points - 1.0).astype(np.float32),
         tangents=tangents.astype(np.float32),
         normals=normals_of(tangents).astype(np.float32),
         length=length,
-        half_width=float(areas.max()) / (2.0 * length),
-        confidence=confidence,
+        half_width=area / (2.0 * length),
+        confidence=_confidence(length, area, share, unbranched),
     )
 
 

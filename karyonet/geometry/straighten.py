@@ -5,12 +5,14 @@ Nothing is invented: every value of a strip is an interpolated value of the imag
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, gaussian_filter1d, map_coordinates
 
 from karyonet.errors import ArrayError
-from karyonet.geometry.axis import Axis, medial_axis
+from karyonet.geometry.axis import Axis, medial_axis, principal_axis
 from karyonet.geometry.curve import normals_of, own_stretch
 from karyonet.geometry.profiles import left_right_profiles
 from karyonet.geometry.region import Region
@@ -43,11 +45,37 @@ def straighten(
     """
     _check(optical_density, region, hidden)
     axis = medial_axis(region.mask)
-    normals = uncrossed_normals(axis)
+    reach = int(np.ceil(max(3.0 * axis.half_width, 4.0)))
+    strip, body = _along(axis, uncrossed_normals(axis), reach, optical_density, region, hidden, margin)
+    return replace(strip, confidence=_confidence(axis, body, region.area))
+
+
+def turn_upright(
+    optical_density: FloatArray, region: Region, hidden: NDArray[np.bool_] | None = None, margin: float = 2.0
+) -> Strip:
+    """Cut one chromosome out and turn it until its long axis stands upright; what is bent stays bent.
+
+    Args, returns and errors as of :func:`straighten`, but the width holds the whole chromosome and the confidence is
+    that of its long axis alone.
+    """
+    _check(optical_density, region, hidden)
+    axis = principal_axis(region.mask)
+    reach = int(np.ceil(np.hypot(*region.mask.shape)))
+    return _along(axis, axis.normals.astype(np.float64), reach, optical_density, region, hidden, margin)[0]
+
+
+def _along(
+    axis: Axis,
+    normals: NDArray[np.float64],
+    reach: int,
+    optical_density: FloatArray,
+    region: Region,
+    hidden: NDArray[np.bool_] | None,
+    margin: float,
+) -> tuple[Strip, NDArray[np.bool_]]:
+    """What lies along an axis within ``reach`` pixels, and which pixels of it are the chromosome."""
     mask, wider, density = _crop(optical_density, region)
     points = axis.points.astype(np.float64) + _PAD
-
-    reach = int(np.ceil(max(3.0 * axis.half_width, 4.0)))
     positions = _positions(points, normals, reach)
     own = own_stretch(points, positions, max(axis.half_width, 2.0))
     body = (map_coordinates(mask.astype(np.float32), positions, order=1) > _INSIDE) & own
@@ -72,8 +100,8 @@ def straighten(
         valid=valid,
         profiles=left_right_profiles(strip, body),
         axis=(axis.points + np.array([region.bbox[1], region.bbox[0]], dtype=np.float32)).astype(np.float32),
-        confidence=_confidence(axis, body, region.area),
-    )
+        confidence=axis.confidence,
+    ), body
 
 
 def uncrossed_normals(axis: Axis) -> NDArray[np.float64]:

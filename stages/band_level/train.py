@@ -67,9 +67,7 @@ class BandLevelRecipe(WeightsRecipe):
         first_seed, metaphases: of the simulated training metaphases.
         first_upright_seed, upright: of further ones whose chromosomes are drawn side by side, which is quicker
             (:mod:`karyonet.simulate.upright`).
-        first_upright_seed: int = Field(default=50_000, ge=0)
-    upright: int = Field(default=1500, ge=0)
-    first_validation_seed, validation_metaphases: of those that are validated on.
+        first_validation_seed, validation_metaphases: of those that are validated on.
         alone: weight of the loss of every chromosome by itself.
         pipeline: configuration that finds and straightens the chromosomes of metaphase images.
         adaptation: to real metaphases; None trains on simulated ones alone.

@@ -1,5 +1,5 @@
 """Straightening: every chromosome as an upright strip with left and right grey profiles."""
 
-from .stage import MedialAxisStraightener
+from .stage import MedialAxisStraightener, UprightCropper
 
-__all__ = ["MedialAxisStraightener"]
+__all__ = ["MedialAxisStraightener", "UprightCropper"]

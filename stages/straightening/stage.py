@@ -11,7 +11,7 @@ from pydantic import Field
 
 from karyonet.case import Chromosome, FloatArray, Metaphase, Strip
 from karyonet.geometry.region import Region
-from karyonet.geometry.straighten import straighten
+from karyonet.geometry.straighten import straighten, turn_upright
 from karyonet.stage import MetaphaseStage, StageOptions
 
 
@@ -33,7 +33,7 @@ class MedialAxisStraightener(MetaphaseStage):
     assigns: ClassVar[frozenset[str]] = frozenset({"chromosome.strip"})
 
     class Options(StageOptions):
-        """Options of :class:`MedialAxisStraightener`."""
+        """Options of :class:`MedialAxisStraightener` and :class:`UprightCropper`."""
 
         margin: float = Field(default=2.0, ge=0.0, le=20.0)
 
@@ -65,8 +65,26 @@ class MedialAxisStraightener(MetaphaseStage):
         hidden = shared if shared.any() else None
         mean = float(optical_density[owners > 0].mean()) if regions else 1.0
         scale = np.float32(1.0 / mean if mean > 1e-6 else 1.0)
-        strips = [straighten(optical_density, region, hidden, self.options.margin) for region in regions]
+        strips = [self._strip(optical_density, region, hidden) for region in regions]
         return [replace(strip, profiles=strip.profiles * scale) for strip in strips]
+
+    def _strip(self, optical_density: FloatArray, region: Region, hidden: NDArray[np.bool_] | None) -> Strip:
+        return straighten(optical_density, region, hidden, self.options.margin)
+
+
+class UprightCropper(MedialAxisStraightener):
+    """Cuts every chromosome out and turns it upright, without straightening it.
+
+    What networks read that were trained on crops; `tools/benchmarks/strips_and_crops.py` compares the two.
+
+    Args:
+        margin: pixels left free on both sides of a crop.
+    """
+
+    summary: ClassVar[str] = "Cuts chromosomes out and turns their long axis upright; what is bent stays bent"
+
+    def _strip(self, optical_density: FloatArray, region: Region, hidden: NDArray[np.bool_] | None) -> Strip:
+        return turn_upright(optical_density, region, hidden, self.options.margin)
 
 
 def count_owners(shape: tuple[int, ...], regions: list[Region]) -> NDArray[np.int32]:

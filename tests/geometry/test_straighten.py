@@ -10,7 +10,7 @@ from karyonet.errors import ArrayError
 from karyonet.geometry.axis import medial_axis
 from karyonet.geometry.curve import tangents_of
 from karyonet.geometry.region import Region
-from karyonet.geometry.straighten import straighten, uncrossed_normals
+from karyonet.geometry.straighten import straighten, turn_upright, uncrossed_normals
 
 from .test_axis import DEGENERATE, bent_rods
 
@@ -145,15 +145,45 @@ def test_axis_is_in_pixels_of_the_image(draw_rod):
     assert not strip.optical_density.any()
 
 
+@MODEST
+@given(bent_rods())
+def test_a_crop_holds_the_whole_chromosome_as_bent_as_it_is(draw_rod, arguments):
+    rod = draw_rod(**arguments)
+    region = Region.from_mask(rod.mask)
+    crop = turn_upright(rod.optical_density, region)
+    assert crop.optical_density.sum() == pytest.approx(rod.optical_density.sum(), rel=0.04)
+    assert crop.length <= np.hypot(*region.mask.shape) + 1
+    steps = np.diff(crop.axis, axis=0)
+    assert np.abs(steps - steps[0]).max() < 1e-3
+
+
+def test_a_straight_chromosome_is_cropped_as_it_is_straightened(draw_rod):
+    rod = draw_rod(100, 17, heading=0.6)
+    region = Region.from_mask(rod.mask)
+    crop, strip = turn_upright(rod.optical_density, region), straighten(rod.optical_density, region)
+    assert abs(crop.length - strip.length) <= 2
+    middle, profile = (one.optical_density[5:95].mean(axis=1) for one in (crop, strip))
+    assert _correlation(middle, profile) > 0.99
+
+
+def test_a_bent_chromosome_is_shorter_and_wider_in_a_crop(draw_rod):
+    rod = draw_rod(120, 16, turn=2.5)
+    region = Region.from_mask(rod.mask)
+    crop, strip = turn_upright(rod.optical_density, region), straighten(rod.optical_density, region)
+    assert crop.length < 0.9 * strip.length
+    assert crop.optical_density.shape[1] > 1.5 * strip.optical_density.shape[1]
+
+
 @pytest.mark.parametrize("name", DEGENERATE)
 def test_degenerate_masks(name):
     region = Region.from_mask(DEGENERATE[name])
-    strip = straighten(DEGENERATE[name].astype(np.float32), region)
-    assert np.isfinite(strip.optical_density).all()
-    assert np.isfinite(strip.profiles).all()
-    assert strip.profiles.shape == (2, 512)
-    assert strip.length == len(strip.axis) == len(strip.valid)
-    assert strip.confidence < 0.4
+    for lay in (straighten, turn_upright):
+        strip = lay(DEGENERATE[name].astype(np.float32), region)
+        assert np.isfinite(strip.optical_density).all()
+        assert np.isfinite(strip.profiles).all()
+        assert strip.profiles.shape == (2, 512)
+        assert strip.length == len(strip.axis) == len(strip.valid)
+    assert straighten(DEGENERATE[name].astype(np.float32), region).confidence < 0.4
 
 
 def test_a_touching_chromosome_lowers_the_confidence(draw_rod):

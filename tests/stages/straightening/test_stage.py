@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from karyonet.case import Case, Chromosome, Metaphase
 from karyonet.errors import ArrayError
 from karyonet.geometry.region import Region
-from karyonet.stages.straightening import MedialAxisStraightener
+from karyonet.stages.straightening import MedialAxisStraightener, UprightCropper
 
 
 def _metaphase(regions: list[Region], optical_density: np.ndarray) -> Metaphase:
@@ -45,6 +45,16 @@ def test_rows_of_the_overlap_are_not_valid():
     assert first.valid[:43].all()
     assert first.valid[59:].all()
     assert (~second.valid).sum() == pytest.approx(14, abs=2)
+
+
+def test_a_cropper_takes_the_place_of_the_straightener():
+    regions, density = _crossing()
+    (after,) = UprightCropper(margin=3)(Case("case", (_metaphase(regions, density),))).metaphases
+    first, second = (chromosome.strip for chromosome in after.chromosomes)
+    assert (first.length, second.length) == (100, 80)
+    assert 14 + 2 * 3 <= first.optical_density.shape[1] <= 14 + 2 * 3 + 3
+    assert not first.valid[45:57].any()
+    assert first.valid[:43].all()
 
 
 def test_profiles_do_not_depend_on_the_strength_of_the_stain():
