@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from karyonet.case import FloatArray
 from karyonet.geometry.region import Region
@@ -31,8 +31,10 @@ class DetectorAugmentation(BaseModel):
         anywhere: share of the crops that lie anywhere in the image, where nuclei and debris are; the others lie about
             a chromosome.
         laid_in: lone chromosomes of other metaphases that are laid into a crop at most, on empty ground, beside others
-            or across them; optical densities add.
+            or across them.
         hidden: share of such a chromosome that may lie on others at most.
+        addition: share, from and to, of the lighter density that adds to the darker one where they cross, see
+            :class:`karyonet.training.compose.Field`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,6 +47,14 @@ class DetectorAugmentation(BaseModel):
     anywhere: float = Field(default=0.15, ge=0, le=1)
     laid_in: int = Field(default=0, ge=0)
     hidden: float = Field(default=0.4, ge=0, le=1)
+    addition: tuple[float, float] = (0.0, 0.8)
+
+    @field_validator("addition")
+    @classmethod
+    def _rises(cls, addition: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= addition[0] <= addition[1] <= 1:
+            raise ValueError("addition must rise and lie between 0 and 1")
+        return addition
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +121,7 @@ def lay_in(
     pack: MetaphasePack,
     row: int,
     scale: float,
-    hidden: float,
+    settings: DetectorAugmentation,
     margin: float,
     generator: np.random.Generator,
 ) -> Crop:
@@ -120,7 +130,7 @@ def lay_in(
     Args:
         pack, row: the chromosome.
         scale: from pixels of the pack to those of the crop.
-        hidden: share of it that may lie on others.
+        settings: how much of it may lie on others, and how dark that is.
         margin: between the chromosome and its box, in pixels.
         generator: of place and pose.
     """
@@ -133,12 +143,14 @@ def lay_in(
     for _ in range(TRIES):
         top, left = (int(generator.integers(free + 1)) for free in room)
         window = slice(top, top + height), slice(left, left + width)
-        if covered[window][posed.mask].mean() <= hidden:
+        if covered[window][posed.mask].mean() <= settings.hidden:
             break
     else:
         return crop
     density = crop.density.copy()
-    density[window] += posed.optical_density * np.float32(1 + generator.uniform(-0.15, 0.15))
+    there, added = density[window], posed.optical_density * np.float32(1 + generator.uniform(-0.15, 0.15))
+    addition = np.float32(generator.uniform(*settings.addition))
+    density[window] = np.maximum(there, added) + addition * np.minimum(there, added)
     region = Region.from_mask(posed.mask, offset=(left, top))
     angle, elongation = long_axis(region)
     box = np.array(region.bbox) + margin * np.array([-1, -1, 1, 1])

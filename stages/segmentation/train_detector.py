@@ -137,7 +137,7 @@ class DetectorTask:
         count = int(generator.integers(settings.laid_in + 1)) if len(self.lone) else 0
         for row in generator.choice(self.lone, count):
             own = scale * float(generator.uniform(0.9, 1.1))
-            crop = lay_in(crop, self.pack, int(row), own, settings.hidden, MARGIN * self.recipe.size, generator)
+            crop = lay_in(crop, self.pack, int(row), own, settings, MARGIN * self.recipe.size, generator)
         targets = draw_targets(
             (side, side), crop.boxes, crop.angles, crop.elongation, crop.labels, self.recipe.architecture.directions
         )
