@@ -22,6 +22,17 @@ CONTACTS: tuple[Contact, ...] = ("apart", "touching", "overlapping")
 MaskArray = NDArray[np.bool_]
 
 
+def rising_share(addition: tuple[float, float]) -> tuple[float, float]:
+    """A range of ``addition`` from a configuration, as it is.
+
+    Raises:
+        ValueError: if it does not rise or leaves 0–1.
+    """
+    if not 0 <= addition[0] <= addition[1] <= 1:
+        raise ValueError("addition must rise and lie between 0 and 1")
+    return addition
+
+
 @dataclass(frozen=True, eq=False)
 class Cutout:
     """One chromosome with the soft edge around it.

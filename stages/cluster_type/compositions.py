@@ -12,12 +12,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 from pydantic import Field as Setting
 
 from karyonet.case import ClusterType, FloatArray
 from karyonet.geometry.region import Region
-from karyonet.training.compose import Cutout, Field, contact_distance, lay_beside
+from karyonet.training.compose import Cutout, Field, contact_distance, lay_beside, rising_share
 from karyonet.training.metaphase_pack import long_axis
 
 from .kinds import KINDS
@@ -90,14 +90,14 @@ class Compositions(BaseModel):
     haze: float = Setting(default=0.08, ge=0)
     sources: SourceSettings = SourceSettings()
 
+    _rises = field_validator("addition")(rising_share)
+
     @model_validator(mode="after")
     def _has_shares(self) -> Compositions:
         if min(self.shares) < 0 or self.shares[0] <= 0:
             raise ValueError("shares must not be negative, and that of instance must be above 0")
         if self.sliver >= self.overlap:
             raise ValueError("sliver must be below overlap")
-        if not 0 <= self.addition[0] <= self.addition[1] <= 1:
-            raise ValueError("addition must rise and lie between 0 and 1")
         if not 0 < self.curve[0] < self.curve[1] or not self.curve[0] <= 1 <= self.curve[1]:
             raise ValueError("curve must be a range around 1")
         return self

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from karyonet.case import FloatArray
 from karyonet.geometry.region import Region
+from karyonet.training.compose import rising_share
 from karyonet.training.metaphase_pack import MetaphasePack, long_axis
 from karyonet.training.strip_pack import LEVELS
 
@@ -49,12 +50,7 @@ class DetectorAugmentation(BaseModel):
     hidden: float = Field(default=0.4, ge=0, le=1)
     addition: tuple[float, float] = (0.0, 0.8)
 
-    @field_validator("addition")
-    @classmethod
-    def _rises(cls, addition: tuple[float, float]) -> tuple[float, float]:
-        if not 0 <= addition[0] <= addition[1] <= 1:
-            raise ValueError("addition must rise and lie between 0 and 1")
-        return addition
+    _rises = field_validator("addition")(rising_share)
 
 
 @dataclass(frozen=True, eq=False)

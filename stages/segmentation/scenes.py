@@ -7,11 +7,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from karyonet.case import FloatArray
 from karyonet.geometry.region import Region
-from karyonet.training.compose import CONTACTS, Composition, Cutout, lay_beside
+from karyonet.training.compose import CONTACTS, Composition, Cutout, lay_beside, rising_share
 from karyonet.training.compose import Field as Ground
 from karyonet.training.metaphase_pack import MetaphasePack, long_axis
 from karyonet.training.strip_pack import LEVELS
@@ -30,6 +30,10 @@ class Scenes(BaseModel):
         contacts: weights of neighbours apart, touching and overlapping.
         breadth: width of a chromosome.
         box_margin, box_jitter: pixels between the chromosome and its box, and their standard deviation.
+        short: share of the boxes that leave out an end of the chromosome, as those of a detector may. missing: share
+            of its length that they leave out at most.
+        addition: share, from and to, of the lighter density that adds to the darker one where chromosomes cross, see
+            :class:`karyonet.training.compose.Field`.
         scale: relative, of a whole scene. density: relative, of one chromosome.
         noise: standard deviation at most, in mean densities. haze: density of an uneven background at most.
         unknown: share of the neighbours whose boxes are not given.
@@ -39,12 +43,17 @@ class Scenes(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    _rises = field_validator("addition")(rising_share)
+
     surroundings: float = Field(default=0.5, ge=0, le=1)
     most_neighbours: int = Field(default=5, ge=0)
     contacts: tuple[float, float, float] = (0.3, 0.4, 0.3)
     breadth: float = Field(default=12.0, gt=0)
     box_margin: float = Field(default=3.75, ge=0)
     box_jitter: float = Field(default=1.8, ge=0)
+    short: float = Field(default=0.25, ge=0, le=1)
+    missing: float = Field(default=0.35, ge=0, lt=1)
+    addition: tuple[float, float] = (0.0, 1.0)
     scale: float = Field(default=0.15, ge=0, lt=1)
     density: float = Field(default=0.15, ge=0, lt=1)
     noise: float = Field(default=0.06, ge=0)
@@ -83,11 +92,12 @@ def draw_scene(
     scale = usual * (1 + float(generator.uniform(-scenes.scale, scenes.scale)))
     row = int(generator.choice(chosen))
     real = generator.random() < scenes.surroundings
+    addition = float(generator.uniform(*scenes.addition))
     if real:
-        ground, boxes = _surroundings(pack, row, settings, scale, generator)
+        ground, boxes = _surroundings(pack, row, settings, scale, addition, generator)
         most = scenes.most_neighbours // 2
     else:
-        ground, boxes = Ground((settings.side, settings.side)), []
+        ground, boxes = Ground((settings.side, settings.side), addition), []
         middle = settings.side / 2
         ground.lay(_posed(pack.cutout(row), scenes, scale, generator), (middle, middle))
         most = scenes.most_neighbours
@@ -110,7 +120,12 @@ def draw_scene(
 
 
 def _surroundings(
-    pack: MetaphasePack, row: int, settings: CropSettings, scale: float, generator: np.random.Generator
+    pack: MetaphasePack,
+    row: int,
+    settings: CropSettings,
+    scale: float,
+    addition: float,
+    generator: np.random.Generator,
 ) -> tuple[Ground, list[tuple[slice, slice]]]:
     """A chromosome where it lay, turned by quarters and perhaps mirrored, and the boxes of its neighbours."""
     index, side = int(pack.owner[row]), settings.side
@@ -126,7 +141,7 @@ def _surroundings(
     x, y = np.maximum(middle - side / scale, 0).astype(int).tolist()
     right, bottom = np.ceil(middle + side / scale).astype(int).tolist()
     density = softened(pack.image(index)[y:bottom, x:right].astype(np.float32) / np.float32(LEVELS), scale)
-    ground = Ground((side, side))
+    ground = Ground((side, side), addition)
     ground.optical_density = _moved(density, matrix, (x, y), side)
     region = pack.region(row)
     whole = _moved(region.mask.astype(np.float32), matrix, region.bbox[:2], side)
@@ -171,8 +186,27 @@ def _recorded(density: FloatArray, scenes: Scenes, generator: np.random.Generato
 
 
 def _box(mask: NDArray[np.bool_], scenes: Scenes, generator: np.random.Generator) -> tuple[slice, slice]:
+    if generator.random() < scenes.short:
+        mask = shortened(mask, float(generator.uniform(0, scenes.missing)), bool(generator.random() < 0.5))
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     edges = np.array([rows[0], rows[-1] + 1, columns[0], columns[-1] + 1])
     outward = np.maximum(generator.normal(scenes.box_margin, scenes.box_jitter, 4), -1.0)
     low, high, left, right = np.rint(edges + outward * [-1, 1, -1, 1]).astype(int)
     return slice(max(low, 0), max(high, 0)), slice(max(left, 0), max(right, 0))
+
+
+def shortened(mask: NDArray[np.bool_], share: float, first: bool) -> NDArray[np.bool_]:
+    """A mask without an end of its long axis; at least a pixel is left.
+
+    Args:
+        mask: bool, shape (height, width), not empty.
+        share: of the length that is cut off.
+        first: which of the two ends.
+    """
+    rows, columns = np.nonzero(mask)
+    direction, _ = long_axis(Region.from_mask(mask))
+    along = (columns * np.cos(direction) + rows * np.sin(direction)) * (-1 if first else 1)
+    left = along <= along.max() - share * np.ptp(along)
+    kept = np.zeros_like(mask)
+    kept[rows[left], columns[left]] = True
+    return kept

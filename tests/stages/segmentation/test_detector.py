@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from karyonet.data.metaphases import AnnotatedChromosome, AnnotatedMetaphase
 from karyonet.errors import DataError
 from karyonet.geometry.region import Region
 from karyonet.stages.segmentation.detection import Boxes, peaks, suppressed
+from karyonet.stages.segmentation.detector_crops import DetectorAugmentation, cut_crop, lay_in
 from karyonet.stages.segmentation.detector_model import STRIDE, Detections, Detector, DetectorArchitecture
 from karyonet.stages.segmentation.detector_targets import batched, boxes_at, detection_loss, directions_of, draw_targets
 from karyonet.stages.segmentation.train_detector import DetectorRecipe, DetectorTask, main, train_detector
@@ -128,7 +130,7 @@ def rods_pack(path: Path) -> Path:
         annotated = AnnotatedMetaphase(
             f"m{number}", f"p{number}", Path("m.png"), 160, 160, tuple(chromosomes), split=split
         )
-        packs.append(pack_metaphase(annotated, density, regions, 1.0))
+        packs.append(pack_metaphase(annotated, density, regions, 1.0, regions))
     MetaphasePack.concatenate(packs).write(path)
     return path
 
@@ -163,6 +165,18 @@ def test_crops_and_their_boxes_agree_and_repeat(pack: Path) -> None:
         if first.targets.centres[image, :, row, column].max() == 1:
             patch = first.images[image, 0, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4]
             assert patch.max() > 0.4  # the middle of a rod is on the rod
+
+
+@pytest.mark.parametrize(("addition", "darkest"), [((0.0, 0.0), 1.2), ((1.0, 1.0), 2.0)])
+def test_a_crossing_is_as_dark_as_its_addition_says(pack: Path, addition: tuple[float, float], darkest: float) -> None:
+    read, generator = MetaphasePack.read(pack), np.random.default_rng(0)
+    crop = cut_crop(read, 0, 128, 1.0, 0.0, generator)
+    stained = replace(crop, density=np.ones_like(crop.density))
+    settings = DetectorAugmentation(hidden=1.0, addition=addition)
+    laid = lay_in(stained, read, 0, 1.0, settings, 2.0, generator)
+    assert len(laid.boxes) == len(crop.boxes) + 1
+    assert laid.density.max() == pytest.approx(darkest, abs=0.2)
+    assert laid.density.min() == 1.0
 
 
 def test_training_ends_in_weights_with_their_card(pack: Path, tmp_path: Path) -> None:
