@@ -4,15 +4,17 @@
 
 DATA is a directory of format ``metaphases``. The pipeline of ``--config`` runs over a split that its networks were not
 trained on; an object is a chromosome where it lies on an annotated box (IoU at least 0.5). The regression is
-cross-fitted over five folds of cases, and for every ``--certain`` and ``--leniency`` it is printed what a person would
-have to correct; the first that are named are written. Looking takes two seconds a metaphase, and ``--seen`` keeps what
-was seen, so that other values need no second look. Run it after every change of segmentation or classification.
+cross-fitted over five folds of cases, and for every ``--certain``, ``--leniency`` and ``--loss`` it is printed what a
+person would have to correct; the first that are named are written. Looking takes two seconds a metaphase, and
+``--seen`` keeps what was seen, so that other values need no second look. Run it after every change of segmentation or
+classification.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold
 
-from karyonet.assignment import assign, chromosomes_among
+from karyonet.assignment import assign
 from karyonet.case import Case, Chromosome
 from karyonet.data.metaphases import AnnotatedMetaphase, read_metaphases
 from karyonet.evaluation.matching import match_boxes
@@ -39,6 +41,14 @@ FOLDS = 5
 COLUMNS = ("xmin", "ymin", "xmax", "ymax", "area", "score")
 FIGURES = ("detection_f1", "identification_f1", "exact_count_share", "all_correct_share", "edits_mean",
            "splits_merges_per_metaphase")  # fmt: skip
+
+
+class Use(NamedTuple):
+    """How a regression is used, see :class:`ExistenceModel`."""
+
+    certain: float
+    leniency: float
+    loss: float
 
 
 class Seen(NamedTuple):
@@ -103,15 +113,14 @@ def write_seen(path: Path, seen: Sequence[Seen]) -> None:
     )
 
 
-def fit(features: NDArray[np.float64], truth: NDArray[np.bool_], certain: float, leniency: float) -> ExistenceModel:
-    """The regression."""
+def fit(features: NDArray[np.float64], truth: NDArray[np.bool_], used: Use) -> ExistenceModel:
+    """The regression, and how it is used."""
     fitted = LogisticRegression(C=10.0, max_iter=1000).fit(features, truth)
     weights = dict(zip(FEATURES, fitted.coef_[0].tolist(), strict=True))
     coefficients = {name: round(float(value), 4) for name, value in weights.items()}
     return ExistenceModel(
         coefficients={"intercept": round(float(fitted.intercept_[0]), 4)} | coefficients,
-        certain=certain,
-        leniency=leniency,
+        **used._asdict(),
     )
 
 
@@ -136,6 +145,7 @@ def main() -> None:
     parser.add_argument("--threshold", type=float, default=0.4, help="score that decides without all this")
     parser.add_argument("--certain", type=float, nargs="+", default=[2.0, 1.5, 2.5, 3.0])
     parser.add_argument("--leniency", type=float, nargs="+", default=[2.0, 1.0, 1.5, 2.5])
+    parser.add_argument("--loss", type=float, nargs="+", default=[3.0, 2.0, 4.0, 5.0])
     parser.add_argument("--seen", type=Path, help="npz file that keeps what was seen")
     parser.add_argument("--out", type=Path, default=SHIPPED)
     arguments = parser.parse_args()
@@ -151,9 +161,10 @@ def main() -> None:
     truth = [one.are_chromosomes(annotated) for one, annotated in zip(seen, metaphases, strict=True)]
     rows, of = np.concatenate(features), np.concatenate(truth)
     cases = np.repeat([one.case for one in metaphases], [len(one.objects) for one in seen])
+    uses = [Use(*values) for values in product(arguments.certain, arguments.leniency, arguments.loss)]
     odds = np.zeros(len(of))
     for train, test in GroupKFold(FOLDS).split(rows, groups=cases):
-        odds[test] = fit(rows[train], of[train], 0.0, 0.0).log_odds(rows[test])
+        odds[test] = fit(rows[train], of[train], uses[0]).log_odds(rows[test])
     by_metaphase = np.split(odds, np.cumsum([len(one.objects) for one in seen])[:-1])
     loss = log_loss(of, 1 / (1 + np.exp(-odds)))
     print(f"{len(of)} objects, {np.count_nonzero(~of)} of them none; log loss {loss:.4f}")
@@ -169,16 +180,15 @@ def main() -> None:
 
     sure = [one.objects[:, COLUMNS.index("score")] >= arguments.threshold for one in seen]
     measured = {"by the segmentation alone": tell("by the segmentation alone", sure)}
-    for certain in arguments.certain:
-        for leniency in arguments.leniency:
-            model = fit(rows, of, certain, leniency)
-            kept = [
-                chromosomes_among(one.probabilities, model.prices(o)) if np.count_nonzero(alone) >= FEWEST else alone
-                for one, o, alone in zip(seen, by_metaphase, sure, strict=True)
-            ]
-            figures = tell(f"certain {certain}, leniency {leniency}", kept)
-            measured.setdefault("decided with the names", figures)
-    model = fit(rows, of, arguments.certain[0], arguments.leniency[0])
+    for used in uses:
+        model = fit(rows, of, used)
+        kept = [
+            model.kept(one.probabilities, o) if np.count_nonzero(alone) >= FEWEST else alone
+            for one, o, alone in zip(seen, by_metaphase, sure, strict=True)
+        ]
+        figures = tell(", ".join(f"{name} {value:g}" for name, value in used._asdict().items()), kept)
+        measured.setdefault("decided with the names", figures)
+    model = fit(rows, of, uses[0])
     data = {"data": f"{arguments.data.name}, {arguments.split}", "metaphases": len(metaphases), **measured}
     text = yaml.safe_dump(model.model_copy(update={"fitted": data}).model_dump(), sort_keys=False, allow_unicode=True)
     write_text(arguments.out, f"# Written by tools/fit_existence.py; log odds by feature.\n{text}")

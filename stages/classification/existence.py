@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scipy.special import logit
 
-from karyonet.assignment import chromosomes_among
+from karyonet.assignment import CopyNumberPrior, chromosomes_among
 from karyonet.case import Chromosome, FloatArray
 from karyonet.config import read_constants
 
@@ -35,6 +35,8 @@ class ExistenceModel(BaseModel):
         coefficients: of :data:`FEATURES`, and ``intercept``.
         certain: log odds from which an object is a chromosome whatever else was found.
         leniency: added to the log odds of all others, since a missed chromosome costs a person more than a surplus one.
+        loss: what a missing chromosome costs, see :class:`karyonet.assignment.CopyNumberPrior`: the higher, the more
+            readily a doubtful object fills a gap.
         fitted: on which data, and what was measured with it; read by people alone.
     """
 
@@ -43,6 +45,7 @@ class ExistenceModel(BaseModel):
     coefficients: dict[str, Annotated[float, Field(allow_inf_nan=False)]]
     certain: float
     leniency: float
+    loss: float = Field(default=CopyNumberPrior.loss, ge=0)
     fitted: dict[str, Any] = {}
 
     @field_validator("coefficients")
@@ -60,6 +63,10 @@ class ExistenceModel(BaseModel):
     def prices(self, log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
         """What it costs to take an object for none, as :func:`karyonet.assignment.chromosomes_among` wants it."""
         return np.where(log_odds >= self.certain, np.inf, log_odds + self.leniency)
+
+    def kept(self, probabilities: FloatArray, log_odds: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which objects of a metaphase are chromosomes, bool, shape (n,), by names, shape (n, 24), and log odds."""
+        return chromosomes_among(probabilities, self.prices(log_odds), CopyNumberPrior(loss=self.loss))
 
 
 def read_existence(path: Path = SHIPPED) -> ExistenceModel:
@@ -105,5 +112,5 @@ def are_chromosomes(
     scored = np.array([one.score is not None for one in objects])
     scores = np.array([1.0 if one.score is None else one.score for one in objects], dtype=np.float32)
     areas = np.array([one.region.area for one in objects], dtype=np.float32)
-    prices = model.prices(model.log_odds(features_of(scores, probabilities, areas)))
-    return chromosomes_among(probabilities, np.where(scored, prices, np.inf))
+    log_odds = model.log_odds(features_of(scores, probabilities, areas))
+    return model.kept(probabilities, np.where(scored, log_odds, np.inf))

@@ -38,6 +38,13 @@ def test_a_doubtful_object_completes_a_type_and_is_no_third() -> None:
     assert kept([*MALE, "7"], [0.99] * 46 + [0.2]) == [True] * 46 + [False]
 
 
+def test_the_dearer_a_loss_the_more_doubtful_an_object_may_be_that_fills_the_gap() -> None:
+    found, probabilities = objects(MALE, [0.99] * 45 + [0.001])
+    cheap, dear = (MODEL.model_copy(update={"loss": loss}) for loss in (0.0, 30.0))
+    assert are_chromosomes(found, probabilities, cheap).sum() == 45
+    assert are_chromosomes(found, probabilities, dear).sum() == 46
+
+
 def test_a_sure_third_chromosome_stays() -> None:
     assert kept([*MALE, "21"], [0.99] * 47) == [True] * 47
 
