@@ -116,7 +116,7 @@ def crop_matrix(box: BoundingBox, scale: float, settings: CropSettings) -> NDArr
 def mask_in_image(
     probability: FloatArray, matrix: NDArray[np.float64], box: BoundingBox, threshold: float = 0.5
 ) -> NDArray[np.bool_]:
-    """What the network says of the pixels of a box, its own or a wider one.
+    """What the network says of the pixels of the box.
 
     Args:
         probability: float32, shape (side, side).

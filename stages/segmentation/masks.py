@@ -87,16 +87,8 @@ class BoxMasks:
         optical_density: FloatArray,
         boxes: Sequence[BoundingBox],
         directions: Sequence[float | None] | None = None,
-        beyond: float = 0.0,
     ) -> list[Drawn | None]:
-        """The same, with how sure the network is of each.
-
-        Args:
-            optical_density, boxes, directions: as above.
-            beyond: how far a chromosome may reach out of its box, relative to the longer side: the boxes of a detector
-                may be too short, which the network knows from its training.
-        """
-        height, width = optical_density.shape
+        """The same, with how sure the network is of each."""
         relative = np.asarray(optical_density / density_in_boxes(optical_density, boxes), dtype=np.float32)
         crops = crop_boxes(relative, boxes, self.settings, directions)
         said: list[FloatArray] = []
@@ -107,14 +99,7 @@ class BoxMasks:
                 said.extend(torch.sigmoid(logits.float()).cpu().numpy())
         found: list[Drawn | None] = []
         for box, probability, matrix in zip(boxes, said, crops.matrices, strict=True):
-            reach = round(beyond * max(box[2] - box[0], box[3] - box[1]))
-            wide = (
-                max(box[0] - reach, 0),
-                max(box[1] - reach, 0),
-                min(box[2] + reach, width),
-                min(box[3] + reach, height),
-            )
-            region = _solid(mask_in_image(probability, matrix, wide), (wide[0], wide[1]))
+            region = _solid(mask_in_image(probability, matrix, box), (box[0], box[1]))
             inside = probability[probability > 0.5]
             certainty = 2 * float(inside.mean()) - 1 if inside.size else 0.0
             found.append(None if region is None else Drawn(region, certainty))

@@ -16,13 +16,10 @@ from .rescoring_model import MEASURES, Evidence
 NEAR = 1.5
 """Candidates whose middles are further apart, in median longer sides of the boxes, do not meet."""
 
-BEYOND = 0.3
-"""How far the pixels of a candidate may lie out of its box, relative to its longer side."""
-
 
 def candidates_in(found: Boxes, masks: BoxMasks, density: FloatArray) -> tuple[Boxes, list[Drawn]]:
     """The candidates of which the mask network finds pixels, and those."""
-    pixels = masks.drawn(density, whole_boxes(found.boxes), found.angles.tolist(), BEYOND)
+    pixels = masks.drawn(density, whole_boxes(found.boxes), found.angles.tolist())
     kept = np.array([number for number, one in enumerate(pixels) if one is not None], dtype=np.int64)
     return found.take(kept), [one for one in pixels if one is not None]
 

@@ -30,8 +30,6 @@ class Scenes(BaseModel):
         contacts: weights of neighbours apart, touching and overlapping.
         breadth: width of a chromosome.
         box_margin, box_jitter: pixels between the chromosome and its box, and their standard deviation.
-        short: share of the boxes that leave out an end of the chromosome, as those of a detector may. missing: share
-            of its length that they leave out at most.
         addition: share, from and to, of the lighter density that adds to the darker one where chromosomes cross, see
             :class:`karyonet.training.compose.Field`.
         scale: relative, of a whole scene. density: relative, of one chromosome.
@@ -51,8 +49,6 @@ class Scenes(BaseModel):
     breadth: float = Field(default=12.0, gt=0)
     box_margin: float = Field(default=3.75, ge=0)
     box_jitter: float = Field(default=1.8, ge=0)
-    short: float = Field(default=0.25, ge=0, le=1)
-    missing: float = Field(default=0.35, ge=0, lt=1)
     addition: tuple[float, float] = (0.0, 1.0)
     scale: float = Field(default=0.15, ge=0, lt=1)
     density: float = Field(default=0.15, ge=0, lt=1)
@@ -186,27 +182,8 @@ def _recorded(density: FloatArray, scenes: Scenes, generator: np.random.Generato
 
 
 def _box(mask: NDArray[np.bool_], scenes: Scenes, generator: np.random.Generator) -> tuple[slice, slice]:
-    if generator.random() < scenes.short:
-        mask = shortened(mask, float(generator.uniform(0, scenes.missing)), bool(generator.random() < 0.5))
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     edges = np.array([rows[0], rows[-1] + 1, columns[0], columns[-1] + 1])
     outward = np.maximum(generator.normal(scenes.box_margin, scenes.box_jitter, 4), -1.0)
     low, high, left, right = np.rint(edges + outward * [-1, 1, -1, 1]).astype(int)
     return slice(max(low, 0), max(high, 0)), slice(max(left, 0), max(right, 0))
-
-
-def shortened(mask: NDArray[np.bool_], share: float, first: bool) -> NDArray[np.bool_]:
-    """A mask without an end of its long axis; at least a pixel is left.
-
-    Args:
-        mask: bool, shape (height, width), not empty.
-        share: of the length that is cut off.
-        first: which of the two ends.
-    """
-    rows, columns = np.nonzero(mask)
-    direction, _ = long_axis(Region.from_mask(mask))
-    along = (columns * np.cos(direction) + rows * np.sin(direction)) * (-1 if first else 1)
-    left = along <= along.max() - share * np.ptp(along)
-    kept = np.zeros_like(mask)
-    kept[rows[left], columns[left]] = True
-    return kept

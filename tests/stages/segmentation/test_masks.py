@@ -20,7 +20,7 @@ from karyonet.stages.segmentation.crops import CropSettings, crop_boxes, mask_in
 from karyonet.stages.segmentation.detector_crops import DetectorAugmentation
 from karyonet.stages.segmentation.mask_model import MaskNetwork, mask_loss
 from karyonet.stages.segmentation.masks import BoxMasks
-from karyonet.stages.segmentation.scenes import Scenes, draw_scene, shortened
+from karyonet.stages.segmentation.scenes import Scenes, draw_scene
 from karyonet.stages.segmentation.train_masks import MaskRecipe, MaskTask, train_masks
 from karyonet.training.lone import lone_chromosomes
 from karyonet.training.metaphase_pack import MetaphasePack, pack_metaphase
@@ -143,7 +143,7 @@ def metaphases(tmp_path: Path) -> Path:
 def test_a_scene_holds_its_chromosome_in_its_box_and_repeats_with_its_seed(
     metaphases: Path, surroundings: float
 ) -> None:
-    pack, scenes = MetaphasePack.read(metaphases), Scenes(surroundings=surroundings, undirected=0.0, short=0.0)
+    pack, scenes = MetaphasePack.read(metaphases), Scenes(surroundings=surroundings, undirected=0.0)
     chosen = pack.lone_of_split("train")
     for seed in range(8):
         crop, composed = draw_scene(pack, chosen, SETTINGS, scenes, seed)
@@ -154,32 +154,6 @@ def test_a_scene_holds_its_chromosome_in_its_box_and_repeats_with_its_seed(
         assert crop[1][own].mean() > 0.9 and crop[0][own].mean() > 0.7
         assert np.hypot(crop[3], crop[4])[crop[1] > 0] == pytest.approx(1.0, abs=1e-5)
         assert not crop[3:, crop[1] == 0].any()
-
-
-def test_some_boxes_leave_out_an_end_of_their_chromosome(metaphases: Path) -> None:
-    pack = MetaphasePack.read(metaphases)
-    chosen = pack.lone_of_split("train")
-    held = [
-        crop[1][composed.masks[0]].mean()
-        for seed in range(12)
-        for crop, composed in [draw_scene(pack, chosen, SETTINGS, Scenes(short=1.0, missing=0.5), seed)]
-    ]
-    assert min(held) > 0.45 and np.mean(held) < 0.9
-
-
-@given(
-    angle=st.floats(0, np.pi), share=st.floats(0, 0.9), first=st.booleans(), length=st.integers(20, 60)
-)  # fmt: skip
-@settings(max_examples=40, deadline=None)
-def test_a_shortened_mask_has_lost_so_much_of_one_end(angle: float, share: float, first: bool, length: int) -> None:
-    y, x = np.mgrid[-40:41, -40:41]
-    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-    mask = (np.abs(along) <= length / 2) & (np.abs(across) <= 4)
-    left, other = (shortened(mask, share, end) for end in (first, not first))
-    assert left.any() and not (left & ~mask).any()
-    assert left.sum() / mask.sum() == pytest.approx(1 - share, abs=0.12)
-    if share > 0.2:
-        assert along[left].mean() * along[other].mean() < 0
 
 
 def test_crossings_are_no_darker_than_the_sum() -> None:
