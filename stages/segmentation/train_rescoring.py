@@ -26,7 +26,7 @@ from karyonet.training.loop import Trainer
 from karyonet.training.metaphase_pack import MetaphasePack
 from karyonet.training.model_card import recipe_on_card, write_weights
 from karyonet.training.recipe import Recipe
-from karyonet.training.run import train_by_recipe, two_parts
+from karyonet.training.run import start_from, train_by_recipe, two_parts
 from karyonet.training.strip_pack import LEVELS
 from karyonet.turns import Views
 from karyonet.weights import Metric, WeightFile, card_section, find, load_matching
@@ -50,6 +50,9 @@ class RescoringRecipe(Recipe):
     Attributes:
         data: metaphase packs (``.npz``) or data set folders, as for the detector.
         initial: the detector whose candidates are judged; it stays as it is. masks: the mask network behind it.
+        initial_rescoring: weights whose rescoring network training starts from, such as those of the detector before
+            it was trained on; None starts anew.
+        images: of the training split that are looked at, at most, evenly spread; None looks at all.
         rescoring: what to build.
         candidate: how probable the detector must find something for it to be judged.
         views: ways round in which the detector looks at an image, here and in use.
@@ -61,6 +64,8 @@ class RescoringRecipe(Recipe):
 
     initial: str = "detector"
     masks: str = "box_masks"
+    initial_rescoring: str | None = None
+    images: int | None = Field(default=None, ge=1)
     rescoring: RescoringArchitecture = RescoringArchitecture()
     candidate: float = Field(default=0.05, gt=0, lt=1)
     views: Views = 1
@@ -134,6 +139,7 @@ class RescoringTask:
         recipe: how.
         training, validation: metaphases with candidates.
         channels, classes: of the detector.
+        network: to start from; None starts anew.
     """
 
     def __init__(
@@ -143,10 +149,11 @@ class RescoringTask:
         validation: Sequence[Judged],
         channels: int,
         classes: int,
+        network: RescoringNetwork | None = None,
     ) -> None:
         self.recipe, self.training, self.validation = recipe, training, validation
         torch.manual_seed(recipe.seed)
-        self.model: nn.Module = RescoringNetwork(recipe.rescoring, channels, classes)
+        self.model: nn.Module = network or RescoringNetwork(recipe.rescoring, channels, classes)
         features = np.concatenate([one.evidence.features for one in training[:200]])
         self._deviation = recipe.noise * float(features.std())
 
@@ -297,17 +304,21 @@ def train_rescoring(
     weight = find("segmentation", recipe.initial)
     alone = card_section(weight, "architecture", DetectorArchitecture).model_copy(update={"rescoring": None})
     judged = _candidates(recipe, [Path(path) for path in data or recipe.data], run, weight)
-    task = RescoringTask(recipe, *judged, alone.channels, alone.classes)
+    architecture = alone.model_copy(update={"rescoring": recipe.rescoring})
+    before = Detector(architecture)
+    start_from(before, "segmentation", recipe.initial_rescoring)
+    network = before.rescoring if recipe.initial_rescoring else None
+    task = RescoringTask(recipe, *judged, alone.channels, alone.classes, network)
     trainer = Trainer(recipe, task, run)
     if not trainer.fit(resume).finished:
         return None
-    network = trainer.best_model()
+    best = trainer.best_model()
     with torch.inference_mode():
-        figures = task.validate(network, trainer.device)
-    whole = Detector(alone.model_copy(update={"rescoring": recipe.rescoring}))
+        figures = task.validate(best, trainer.device)
+    whole = Detector(architecture)
     load_matching(whole, weight)
     assert whole.rescoring is not None
-    whole.rescoring.load_state_dict(network.state_dict())
+    whole.rescoring.load_state_dict(best.state_dict())
     source = f"{len(judged[1])} validation images, rescored"
     names = {"score": "f1", "precision": "precision", "recall": "recall", "exact_count_share": "exact_count_share"}
     metrics = {f"rescored_{new}": Metric(value=figures[name], data=source) for name, new in names.items()}
@@ -330,7 +341,7 @@ def _candidates(
 ) -> tuple[list[Judged], list[Judged]]:
     """Of the training and of the validation split; found once and kept in the run's folder."""
     looks = recipe.model_dump(
-        include={"seed", "candidate", "views", "passes", "size_error", "stain_error", "train_split"}
+        include={"seed", "candidate", "views", "passes", "size_error", "stain_error", "train_split", "images"}
     )
     networks = weight.card.sha256, find("segmentation", recipe.masks).card.sha256
     key = hashlib.sha256(repr((looks, networks, [path.stem for path in paths])).encode()).hexdigest()[:12]
@@ -338,7 +349,10 @@ def _candidates(
     if not all(file.is_file() for file in files):
         packs = [load_metaphases(path, run / "packs", recipe.processes) for path in paths]
         pack = MetaphasePack.concatenate(packs)
-        parts = two_parts(pack, recipe.train_split, recipe.validation_split)
+        training, validation = two_parts(pack, recipe.train_split, recipe.validation_split)
+        if recipe.images is not None and recipe.images < len(training):
+            training = training[np.linspace(0, len(training) - 1, recipe.images).astype(np.int64)]
+        parts = training, validation
         for file, rows, varied in zip(files, parts, (True, False), strict=True):
             if not file.is_file():
                 keep(judge(recipe, pack, rows, weight, varied), file)

@@ -35,7 +35,7 @@ from karyonet.stages.segmentation.train_rescoring import (
     turned,
 )
 from karyonet.training.metaphase_pack import MetaphasePack
-from karyonet.weights import find
+from karyonet.weights import find, load_tensors
 
 CHANNELS, SIDE = 12, 200
 
@@ -225,3 +225,19 @@ def test_training_ends_in_a_detector_that_judges_its_candidates(tmp_path: Path) 
     train_rescoring(recipe(steps=2, validation_steps=1, noise=0.2), [pack], tmp_path / "run", resume=False)
     assert files == {path.stat().st_mtime_ns for path in (tmp_path / "run" / "candidates").iterdir()}  # found once
     assert len(MetaphasePack.read(pack)) == 12
+
+
+def test_training_can_start_from_a_network_that_judges_and_look_at_fewer_images(tmp_path: Path) -> None:
+    from tests.stages.segmentation.test_detector import rods_pack
+
+    pack = rods_pack(tmp_path / "drawn.npz")
+    start = train_rescoring(recipe(steps=2, validation_steps=1, images=4), [pack], tmp_path / "first")
+    assert start is not None
+    found = next((tmp_path / "first" / "candidates").glob("training-*.npz"))
+    assert len(kept(found)) == 4
+    still = {"optimiser": {"learning_rate": 1e-9}, "images": 4, "initial_rescoring": str(start.path)}
+    weight = train_rescoring(recipe(steps=1, validation_steps=1, **still), [pack], tmp_path / "second")
+    assert weight is not None
+    before, after = (load_tensors(one) for one in (start, weight))
+    judging = [name for name in before if name.startswith("rescoring.") and before[name].is_floating_point()]
+    assert judging and all(torch.allclose(before[name], after[name], atol=1e-3) for name in judging)
