@@ -4,7 +4,7 @@
 
 DATA is a directory of format ``metaphases``. The pipeline of ``--config`` runs over a split that its networks were not
 trained on; an object is a chromosome where it lies on an annotated box (IoU at least 0.5). The regression is
-cross-fitted over five folds of cases, and for every ``--certain``, ``--leniency`` and ``--loss`` it is printed what a
+cross-fitted over five folds of cases, and for every ``--certain`` and ``--loss`` it is printed what a
 person would have to correct; the first that are named are written. Looking takes two seconds a metaphase, and
 ``--seen`` keeps what was seen, so that other values need no second look. Run it after every change of segmentation or
 classification.
@@ -47,7 +47,6 @@ class Use(NamedTuple):
     """How a regression is used, see :class:`ExistenceModel`."""
 
     certain: float
-    leniency: float
     loss: float
 
 
@@ -143,9 +142,8 @@ def main() -> None:
     parser.add_argument("--config", default="default", help="pipeline that finds and names the chromosomes")
     parser.add_argument("--possible", type=float, default=0.06, help="score from which objects are looked at")
     parser.add_argument("--threshold", type=float, default=0.4, help="score that decides without all this")
-    parser.add_argument("--certain", type=float, nargs="+", default=[2.0, 1.5, 2.5, 3.0])
-    parser.add_argument("--leniency", type=float, nargs="+", default=[2.0, 1.0, 1.5, 2.5])
-    parser.add_argument("--loss", type=float, nargs="+", default=[3.0, 2.0, 4.0, 5.0])
+    parser.add_argument("--certain", type=float, nargs="+", default=[2.0, 3.0])
+    parser.add_argument("--loss", type=float, nargs="+", default=[6.0, 5.0, 7.0, 8.0])
     parser.add_argument("--seen", type=Path, help="npz file that keeps what was seen")
     parser.add_argument("--out", type=Path, default=SHIPPED)
     arguments = parser.parse_args()
@@ -161,7 +159,7 @@ def main() -> None:
     truth = [one.are_chromosomes(annotated) for one, annotated in zip(seen, metaphases, strict=True)]
     rows, of = np.concatenate(features), np.concatenate(truth)
     cases = np.repeat([one.case for one in metaphases], [len(one.objects) for one in seen])
-    uses = [Use(*values) for values in product(arguments.certain, arguments.leniency, arguments.loss)]
+    uses = [Use(*values) for values in product(arguments.certain, arguments.loss)]
     odds = np.zeros(len(of))
     for train, test in GroupKFold(FOLDS).split(rows, groups=cases):
         odds[test] = fit(rows[train], of[train], uses[0]).log_odds(rows[test])

@@ -34,7 +34,6 @@ class ExistenceModel(BaseModel):
     Attributes:
         coefficients: of :data:`FEATURES`, and ``intercept``.
         certain: log odds from which an object is a chromosome whatever else was found.
-        leniency: added to the log odds of all others, since a missed chromosome costs a person more than a surplus one.
         loss: what a missing chromosome costs, see :class:`karyonet.assignment.CopyNumberPrior`: the higher, the more
             readily a doubtful object fills a gap.
         fitted: on which data, and what was measured with it; read by people alone.
@@ -44,8 +43,7 @@ class ExistenceModel(BaseModel):
 
     coefficients: dict[str, Annotated[float, Field(allow_inf_nan=False)]]
     certain: float
-    leniency: float
-    loss: float = Field(default=CopyNumberPrior.loss, ge=0)
+    loss: float = Field(ge=0)
     fitted: dict[str, Any] = {}
 
     @field_validator("coefficients")
@@ -60,13 +58,10 @@ class ExistenceModel(BaseModel):
         weights = np.array([self.coefficients[name] for name in FEATURES])
         return np.asarray(self.coefficients["intercept"] + features @ weights, dtype=np.float64)
 
-    def prices(self, log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What it costs to take an object for none, as :func:`karyonet.assignment.chromosomes_among` wants it."""
-        return np.where(log_odds >= self.certain, np.inf, log_odds + self.leniency)
-
     def kept(self, probabilities: FloatArray, log_odds: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which objects of a metaphase are chromosomes, bool, shape (n,), by names, shape (n, 24), and log odds."""
-        return chromosomes_among(probabilities, self.prices(log_odds), CopyNumberPrior(loss=self.loss))
+        existence = np.where(log_odds >= self.certain, np.inf, log_odds)
+        return chromosomes_among(probabilities, existence, CopyNumberPrior(loss=self.loss))
 
 
 def read_existence(path: Path = SHIPPED) -> ExistenceModel:

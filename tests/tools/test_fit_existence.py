@@ -43,11 +43,11 @@ def test_keeping_all_and_keeping_what_is_one(annotated: AnnotatedMetaphase) -> N
 
 def test_the_fit_tells_high_scores_from_low_ones(annotated: AnnotatedMetaphase) -> None:
     seen = seen_of(annotated, 5)
-    model = tool.fit(seen.features(), seen.are_chromosomes(annotated), tool.Use(2.0, 1.0, 4.0))
+    model = tool.fit(seen.features(), seen.are_chromosomes(annotated), tool.Use(2.0, 4.0))
     odds = model.log_odds(seen.features())
     assert odds[:46].min() > odds[46:].max()
     assert model.coefficients["score"] > 0
-    assert (model.certain, model.leniency, model.loss) == (2.0, 1.0, 4.0)
+    assert (model.certain, model.loss) == (2.0, 4.0)
 
 
 def test_what_was_seen_can_be_kept(annotated: AnnotatedMetaphase, tmp_path: Path) -> None:

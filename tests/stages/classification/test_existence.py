@@ -73,6 +73,6 @@ def test_a_surer_score_and_a_surer_name_never_speak_against_an_object(score: flo
 
 
 def test_constants_that_lack_one_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "e.yaml").write_text("coefficients: {intercept: 1}\ncertain: 2\nleniency: 1\n")
+    (tmp_path / "e.yaml").write_text("coefficients: {intercept: 1}\ncertain: 2\nloss: 6\n")
     with pytest.raises(ConfigError, match=r"K203.*score, probability, size"):
         read_existence(tmp_path / "e.yaml")
