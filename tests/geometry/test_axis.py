@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import rotate
 
@@ -31,10 +31,12 @@ def bent_rods(draw):
 
 @MODEST
 @given(bent_rods())
+@example({"length": 39.0, "width": 9.75, "turn": 0.0, "reverse": False, "heading": 0.0, "shift": (0.0, 0.75)})
 def test_length_of_a_bent_rod(draw_rod, arguments):
     axis = medial_axis(draw_rod(**arguments).mask)
     assert axis.length == pytest.approx(arguments["length"], rel=0.03, abs=1.0)
-    assert axis.half_width == pytest.approx(arguments["width"] / 2, rel=0.05, abs=0.3)
+    # An upright rod of 9.75 pixels may cover no more than 9 columns.
+    assert axis.half_width == pytest.approx(arguments["width"] / 2, rel=0.05, abs=0.5)
     assert axis.confidence > 0.9
 
 
