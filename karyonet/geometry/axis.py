@@ -80,10 +80,7 @@ def medial_axis(mask: NDArray[np.bool_]) -> Axis:
         ArrayError: K501 if the mask has not two dimensions, K502 if it is empty.
     """
     filled = _fill_holes(_padded(mask))
-    pieces, _ = label(filled, structure=_EIGHT_CONNECTED)
-    areas = np.bincount(pieces.ravel())[1:]
-    share = float(areas.max() / areas.sum())
-    body = pieces == 1 + int(areas.argmax())
+    body, share = _largest_piece(filled)
     line, half_width, diagonal = _principal_axis(body if share >= 0.9 else filled)
     unbranched = 1.0
     if share >= 0.9:
@@ -99,7 +96,7 @@ def medial_axis(mask: NDArray[np.bool_]) -> Axis:
         if arc_length(line)[-1] > _SQUAT * 2.0 * half_width:
             line = _centre(line, soft, half_width)
         line = _cut_at_outline(line, soft, half_width) - margin
-    return _axis(line, float(areas.max()), share, unbranched)
+    return _axis(line, float(body.sum()), share, unbranched)
 
 
 def principal_axis(mask: NDArray[np.bool_]) -> Axis:
@@ -111,9 +108,9 @@ def principal_axis(mask: NDArray[np.bool_]) -> Axis:
     Raises:
         ArrayError: K501 if the mask has not two dimensions, K502 if it is empty.
     """
-    body = _padded(mask)
-    line, _, _ = _principal_axis(body)
-    return _axis(line, float(body.sum()))
+    filled = _fill_holes(_padded(mask))
+    line, _, _ = _principal_axis(filled)
+    return _axis(line, float(filled.sum()), _largest_piece(filled)[1])
 
 
 def _padded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -126,7 +123,14 @@ def _padded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.pad(mask, 1)
 
 
-def _axis(line: Points, area: float, share: float = 1.0, unbranched: float = 1.0) -> Axis:
+def _largest_piece(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], float]:
+    """The largest connected piece of a mask, and its share of the area."""
+    pieces, _ = label(mask, structure=_EIGHT_CONNECTED)
+    areas = np.bincount(pieces.ravel())[1:]
+    return pieces == 1 + int(areas.argmax()), float(areas.max() / areas.sum())
+
+
+def _axis(line: Points, area: float, share: float, unbranched: float = 1.0) -> Axis:
     """From a line in a padded mask to the axis in the mask, the higher end first; doubts as of :func:`_confidence`."""
     points, length = _resample_centred(line)
     if _runs_upwards(points):

@@ -36,8 +36,9 @@ def write_weights(tensors: Mapping[str, Tensor], card: ModelCard, folder: Path) 
 def recipe_on_card(recipe: Recipe, progression: Progression) -> dict[str, Any]:
     """A recipe as a model card shows it, without what is of one machine alone, and how far the run came."""
     shown = recipe.model_dump(mode="json", exclude={"run", "data", "device", "threads", "workers", "processes"})
-    if shown.get("initial"):
-        shown["initial"] = Path(shown["initial"]).name
+    for key, value in shown.items():
+        if isinstance(value, str) and value.endswith(".safetensors"):
+            shown[key] = Path(value).name
     return shown | {"steps_done": progression.step, "minutes_spent": round(progression.minutes, 1)}
 
 

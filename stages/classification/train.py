@@ -25,13 +25,15 @@ from karyonet.training.packing import Packed, pack_once, pack_strips_folder
 from karyonet.training.recipe import WeightsRecipe
 from karyonet.training.run import start_from, train_by_recipe
 from karyonet.training.strip_pack import StripPack, concatenate
-from karyonet.weights import Metric, ModelCard, WeightFile
+from karyonet.weights import Metric, ModelCard, WeightFile, find
 
 from .augmentation import Augmentation
 from .conformal import fit_label_sets
 from .dataset import SampleOrder, Sampling, StripBatch, StripSet, split_pack, thinned
+from .inference import Network
 from .model import Architecture, Prediction, ProxyHead, ProxyResNeXtCBAM
 from .preprocessing import Preprocessing
+from .self_labelling import polarity_once
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +50,8 @@ class ClassificationRecipe(WeightsRecipe):
         polarity_weight: of the polarity loss beside the class loss.
         train_splits, validation_splits: which splits are used; strips without a split are training material.
         validation_strips: most strips that a validation during training looks at.
+        polarity_from: weights that say which end of a training strip is the short arm where that is not known.
+        polarity_certainty: probability from which they are believed; the rest stays unknown.
         upright: folders of format strips whose chromosomes all lie short arm up, by name.
         pipeline: configuration that finds and straightens the chromosomes of metaphase images.
     """
@@ -60,6 +64,8 @@ class ClassificationRecipe(WeightsRecipe):
     fewest: int = Field(default=4, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     polarity_weight: float = Field(default=0.3, ge=0)
+    polarity_from: str | None = None
+    polarity_certainty: float = Field(default=0.95, gt=0.5, lt=1)
     train_splits: tuple[str, ...] = ("train",)
     validation_splits: tuple[str, ...] = ("validation",)
     validation_strips: int | None = Field(default=6000, ge=1)
@@ -179,8 +185,11 @@ def train_classification(
     logger.info("%d strips for training, %d for validation", len(training), len(validation))
     _refuse_rare_types(training, recipe.fewest)
     watched = StripSet.from_pack(thinned(validation, recipe.validation_strips), recipe.preprocessing)
-    task = ClassificationTask(recipe, StripSet.from_pack(training, recipe.preprocessing), watched)
-    trainer = Trainer(recipe, task, run)
+    prepared = StripSet.from_pack(training, recipe.preprocessing)
+    if recipe.polarity_from is not None:
+        network = Network(find("classification", recipe.polarity_from), recipe.device, recipe.precision)
+        prepared = polarity_once(prepared, network, recipe.polarity_certainty, run / "polarity.npy")
+    trainer = Trainer(recipe, ClassificationTask(recipe, prepared, watched), run)
     if not trainer.fit(resume).finished:
         return None
     return export(trainer, recipe, training, validation, run)

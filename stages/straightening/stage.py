@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
 from typing import ClassVar
 
@@ -15,25 +16,16 @@ from karyonet.geometry.straighten import straighten, turn_upright
 from karyonet.stage import MetaphaseStage, StageOptions
 
 
-class MedialAxisStraightener(MetaphaseStage):
-    """Straightens every chromosome of a metaphase along its medial axis.
+class Straightener(MetaphaseStage):
+    """Turns the chromosomes of a metaphase into strips, one at a time; how is up to the stage."""
 
-    On arrays, without a case::
-
-        strips = MedialAxisStraightener().straighten_regions(optical_density, regions)
-
-    Args:
-        margin: pixels left free on both sides of a strip.
-    """
-
-    summary: ClassVar[str] = "Straightens chromosomes along their medial axis; geometry alone, no texture is generated"
     requires: ClassVar[frozenset[str]] = frozenset(
         {"metaphase.optical_density", "metaphase.chromosomes", "chromosome.region"}
     )
     assigns: ClassVar[frozenset[str]] = frozenset({"chromosome.strip"})
 
     class Options(StageOptions):
-        """Options of :class:`MedialAxisStraightener` and :class:`UprightCropper`."""
+        """Options of every straightening stage."""
 
         margin: float = Field(default=2.0, ge=0.0, le=20.0)
 
@@ -47,7 +39,7 @@ class MedialAxisStraightener(MetaphaseStage):
         return replace(metaphase, chromosomes=chromosomes)
 
     def straighten_regions(self, optical_density: FloatArray, regions: list[Region]) -> list[Strip]:
-        """Straighten the chromosomes of one metaphase.
+        """The strips of the chromosomes of one metaphase.
 
         Args:
             optical_density: float32, shape (height, width); 0 is background.
@@ -68,11 +60,29 @@ class MedialAxisStraightener(MetaphaseStage):
         strips = [self._strip(optical_density, region, hidden) for region in regions]
         return [replace(strip, profiles=strip.profiles * scale) for strip in strips]
 
+    @abstractmethod
+    def _strip(self, optical_density: FloatArray, region: Region, hidden: NDArray[np.bool_] | None) -> Strip:
+        """The strip of one chromosome; ``hidden`` are the pixels that show another one as well."""
+
+
+class MedialAxisStraightener(Straightener):
+    """Straightens every chromosome of a metaphase along its medial axis.
+
+    On arrays, without a case::
+
+        strips = MedialAxisStraightener().straighten_regions(optical_density, regions)
+
+    Args:
+        margin: pixels left free on both sides of a strip.
+    """
+
+    summary: ClassVar[str] = "Straightens chromosomes along their medial axis; geometry alone, no texture is generated"
+
     def _strip(self, optical_density: FloatArray, region: Region, hidden: NDArray[np.bool_] | None) -> Strip:
         return straighten(optical_density, region, hidden, self.options.margin)
 
 
-class UprightCropper(MedialAxisStraightener):
+class UprightCropper(Straightener):
     """Cuts every chromosome out and turns it upright, without straightening it.
 
     What networks read that were trained on crops; `tools/benchmarks/strips_and_crops.py` compares the two.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,13 @@ import yaml
 from karyonet.case import LABELS
 from karyonet.errors import DataError
 from karyonet.stages.classification import ProxyClassifier
+from karyonet.stages.classification.dataset import StripSet
+from karyonet.stages.classification.inference import Network
+from karyonet.stages.classification.self_labelling import label_polarity, polarity_once
 from karyonet.stages.classification.train import main
 from karyonet.training.calibration import fit_temperature
 from karyonet.training.strip_pack import LabelledStrip, StripPack, concatenate, pack_cell
+from karyonet.weights import find
 
 TYPES = ("1", "9", "21", "Y")
 
@@ -107,3 +112,36 @@ def test_training_goes_on_from_other_weights(pack: Path, tmp_path: Path) -> None
     second = ProxyClassifier.from_pretrained(tmp_path / "second" / "weights" / "drawn.safetensors").weights[0].card
     assert second.metrics["accuracy"].value >= 0.9  # one step from nothing would name about one in four
     assert second.recipe["initial"] == first.name  # without the folder of this machine
+
+
+def test_unknown_polarity_is_taken_from_weights_that_are_sure_of_it(pack: Path, tmp_path: Path) -> None:
+    main(recipe(tmp_path), [pack], tmp_path / "run")
+    network = Network(find("classification", tmp_path / "run" / "weights" / "drawn.safetensors"), "cpu", "fp32")
+    truth = StripPack.read(pack).select(split="train")
+    known = np.where(np.arange(len(truth)) % 2, truth.polarity, -1).astype(np.int8)
+    strips = StripSet.from_pack(replace(truth, polarity=known), network.preprocessing)
+    said = label_polarity(strips, network, 0.7).pack.polarity
+    assert (said[1::2] == truth.polarity[1::2]).all()
+    sure = said[::2] >= 0
+    assert sure.mean() > 0.2 and (said[::2] == truth.polarity[::2])[sure].mean() > 0.8
+    surer = label_polarity(strips, network, 0.9).pack.polarity[::2] >= 0
+    assert surer.sum() < sure.sum() and not (surer & ~sure).any()
+
+    cache = tmp_path / "polarity.npy"
+    first = polarity_once(strips, network, 0.7, cache)
+    network.model = None  # type: ignore[assignment]  # is not asked again
+    assert (polarity_once(strips, network, 0.7, cache).pack.polarity == first.pack.polarity).all()
+
+
+def test_a_recipe_may_take_the_polarity_from_weights(pack: Path, tmp_path: Path) -> None:
+    main(recipe(tmp_path), [pack], tmp_path / "first")
+    first = tmp_path / "first" / "weights" / "drawn.safetensors"
+    unknown = replace(StripPack.read(pack), polarity=np.full(len(StripPack.read(pack)), -1, np.int8))
+    unknown.write(tmp_path / "unknown.npz")
+    settings = {"polarity_from": str(first), "polarity_certainty": 0.7}
+    main(recipe(tmp_path, **settings), [tmp_path / "unknown.npz"], tmp_path / "second")
+    said = ProxyClassifier.from_pretrained(tmp_path / "second" / "weights" / "drawn.safetensors")
+    assert said.weights[0].card.recipe["polarity_from"] == first.name
+    held_out = StripPack.read(pack).select(split="validation")
+    up = [bool(said([held_out.optical_density(i) for i in range(8)]).p_arm_up[i]) for i in range(8)]
+    assert np.mean(up == (held_out.polarity[:8] == 1)) >= 0.75

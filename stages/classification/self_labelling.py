@@ -1,0 +1,56 @@
+"""Which end of a training strip is the short arm, said by trained weights where nobody wrote it down.
+
+Pseudo-labels (Lee, ICML workshop 2013): data sets of metaphase images name their chromosomes but not their ends. Only
+what the weights are sure of becomes a label; the rest stays unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import log
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import track
+
+from karyonet.device import autocast
+from karyonet.training.pack import appearing
+
+from .dataset import StripSet
+from .inference import Network
+
+BATCH_SIZE = 256
+
+
+def label_polarity(strips: StripSet, network: Network, certainty: float) -> StripSet:
+    """Fill in the polarity that is not known.
+
+    Args:
+        strips: prepared as the network takes them.
+        network: says the polarity of every strip as it lies.
+        certainty: probability, above 0.5, from which it is believed.
+
+    Returns:
+        the same strips; polarity that was known is as it was.
+    """
+    polarity = strips.pack.polarity.copy()
+    unknown = np.flatnonzero(polarity < 0)
+    starts = range(0, len(unknown), BATCH_SIZE)
+    for start in track(starts, "finding the short arms"):
+        rows = unknown[start : start + BATCH_SIZE]
+        with torch.inference_mode(), autocast(network.device, network.precision):
+            logits = network.model(strips.batch(rows, network.device).strips).polarity.float().cpu().numpy()
+        sure = np.abs(logits) >= log(certainty / (1 - certainty))
+        polarity[rows[sure]] = logits[sure] > 0
+    return replace(strips, pack=replace(strips.pack, polarity=polarity))
+
+
+def polarity_once(strips: StripSet, network: Network, certainty: float, cache: Path) -> StripSet:
+    """:func:`label_polarity`, kept in a file for the next start of the same run."""
+    if cache.is_file():
+        return replace(strips, pack=replace(strips.pack, polarity=np.load(cache)))
+    labelled = label_polarity(strips, network, certainty)
+    with appearing(cache) as file:
+        np.save(file, labelled.pack.polarity)
+    return labelled
