@@ -26,8 +26,8 @@ PipelineCallable = Callable[[Case], Any]
 
 CLASSES = len(LABELS)
 ROW_COLUMNS = (
-    "metaphase", "case", "truth", "predicted", "counted", "matched", "right", "splits", "merges", "edits", "seconds",
-    "error",
+    "metaphase", "case", "truth", "predicted", "counted", "matched", "right", "splits", "merges", "edits", "review",
+    "review_wrong", "seconds", "error",
 )  # fmt: skip
 
 
@@ -43,6 +43,8 @@ class MetaphaseResult:
         matched: chromosomes found, IoU at least 0.5, one to one.
         right: those of them with the right label.
         splits, merges: chromosomes cut into pieces, predictions that join several chromosomes.
+        review: predictions that a person is asked to look at.
+        review_wrong: those of them that have the wrong name or are no chromosome.
         seconds: from reading the file to the end of the last stage.
         error: why it could not be processed.
         class_counts: int64, shape (3, 24): right, predicted and true chromosomes of every label.
@@ -59,6 +61,8 @@ class MetaphaseResult:
     splits: int
     merges: int
     seconds: float
+    review: int = 0
+    review_wrong: int = 0
     error: str | None = None
     class_counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros((3, CLASSES), dtype=np.int64), repr=False)
     confusion: NDArray[np.int64] = field(
@@ -134,6 +138,9 @@ def compare(
     confusion = np.zeros((CLASSES, CLASSES + 1), dtype=np.int64)
     np.add.at(confusion, (true_of_pair, named_of_pair), 1)
     confusion = confusion[:, :CLASSES]
+    wrong = np.ones(len(named), dtype=bool)
+    wrong[matches.pairs[:, 0]] = true_of_pair != named_of_pair
+    review = np.array([chromosome.review for chromosome in chromosomes], dtype=bool)
     splits, merges = count_splits_and_merges([*map(box_region, boxes)], [*map(box_region, truth_boxes)], matches)
     return MetaphaseResult(
         metaphase=annotated.id,
@@ -146,6 +153,8 @@ def compare(
         splits=splits,
         merges=merges,
         seconds=seconds,
+        review=int(review.sum()),
+        review_wrong=int((review & wrong).sum()),
         error=error,
         class_counts=np.stack(
             [
@@ -160,6 +169,9 @@ def compare(
 
 def summarise(results: Sequence[MetaphaseResult]) -> Evaluation:
     """Figures with intervals; the order of the results changes nothing.
+
+    ``review_recall`` is the share of the predictions with a wrong name, or of no chromosome, that a person is asked to
+    look at; ``review_precision`` the share of those looked at that are wrong.
 
     Args:
         results: at least one.
@@ -181,6 +193,9 @@ def summarise(results: Sequence[MetaphaseResult]) -> Evaluation:
         "all_correct_share": lambda s: ratio(s[..., 7], s[..., 0]),
         "edits_mean": lambda s: ratio(s[..., 8], s[..., 0]),
         "splits_merges_per_metaphase": lambda s: ratio(s[..., 9], s[..., 0]),
+        "review_mean": lambda s: ratio(s[..., 10], s[..., 0]),
+        "review_recall": lambda s: ratio(s[..., 11], s[..., 2] - s[..., 4]),
+        "review_precision": lambda s: ratio(s[..., 11], s[..., 10]),
     }
     sums = per_case.sum(axis=0)
     metrics = {
@@ -263,4 +278,6 @@ def _sums(result: MetaphaseResult) -> tuple[float, ...]:
         result.edits == 0 and result.error is None,
         result.edits,
         result.splits + result.merges,
+        result.review,
+        result.review_wrong,
     )

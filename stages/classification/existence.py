@@ -65,7 +65,7 @@ class ExistenceModel(BaseModel):
 
 
 def read_existence(path: Path = SHIPPED) -> ExistenceModel:
-    """Read the constants that ``tools/fit_existence.py`` wrote.
+    """Read the constants that ``tools/tune_pipeline.py`` wrote.
 
     Raises:
         ConfigError: K201 if the file cannot be read, K202 or K203 if it holds something else.

@@ -96,7 +96,13 @@ class ProxyClassifier(MetaphaseStage):
             None, description="the same for metaphases that are light on black; null takes the others for all"
         )
         review_margin: float = Field(
-            2.0, ge=0, description="nats: a name is put under review if the next best naming is no worse than this"
+            3.0, ge=0, description="nats: a name is put under review if the next best naming is no worse than this"
+        )
+        review_score: float = Field(
+            0.9,
+            ge=0,
+            le=1,
+            description="an object is put under review if the segmentation is less sure of it than this",
         )
         reject: float | None = Field(
             None,
@@ -111,7 +117,7 @@ class ProxyClassifier(MetaphaseStage):
         views: Literal[1, 2, 4] = Field(4, description="of every strip: as it is, mirrored, and both end over end")
         batch_size: int = Field(64, ge=1, description="strips that are classified at a time")
         existence: Path | None = Field(
-            None, description="YAML file of tools/fit_existence.py on what is a chromosome; by default ours"
+            None, description="YAML file of tools/tune_pipeline.py on what is a chromosome; by default ours"
         )
 
     def __init__(self, **options: Any) -> None:
@@ -204,6 +210,7 @@ class ProxyClassifier(MetaphaseStage):
         for index, chromosome in enumerate(straightened):
             label, partner = assigned.labels[index], assigned.homologs[index]
             doubtful = assigned.margins[index] < self.options.review_margin or label != said.labels[index]
+            doubtful |= chromosome.score is not None and chromosome.score < self.options.review_score
             outlier = None if outliers is None else float(outliers[index])
             rejected = outlier is not None and outlier > reject
             named[chromosome.id] = replace(

@@ -71,6 +71,7 @@ def test_a_perfect_pipeline(dataset: list[AnnotatedMetaphase]) -> None:
     evaluation = evaluate_pipeline(Scripted(perfect(dataset)), dataset, progress=False)
     assert (evaluation.cases, evaluation.metaphases, evaluation.chromosomes) == (3, 5, 40)
     zero = {"mean_absolute_count_error", "edits_mean", "edits_median", "splits_merges_per_metaphase"}
+    zero |= {"review_mean", "review_recall", "review_precision"}
     for name, value in values(evaluation).items():
         assert value == (0 if name in zero else 1), name
         assert evaluation.metrics[name].interval == (value, value)
@@ -104,9 +105,25 @@ def test_figures_by_hand(dataset: list[AnnotatedMetaphase]) -> None:
             "edits_mean": (1 + 0 + 1 + 3 + 1) / 5,
             "edits_median": 1,
             "splits_merges_per_metaphase": 1 / 5,
+            "review_mean": 0,
+            "review_recall": 0,
+            "review_precision": 0,
         },
         abs=1e-6,
     )
+
+
+def test_what_is_under_review_is_compared_with_what_is_wrong(dataset: list[AnnotatedMetaphase]) -> None:
+    annotated = dataset[0]
+    found: Found = [(c.label, c.bbox) for c in annotated.chromosomes]
+    other = next(label for label in LABELS if label != found[0][0])
+    found[0] = (other, found[0][1])
+    found.append(("1", (45, 45, 50, 50)))  # no chromosome lies there
+    predicted = [replace(c, review=n in (0, 3)) for n, c in enumerate(chromosomes(found))]
+    result = compare(annotated, predicted)
+    assert (result.edits, result.review, result.review_wrong) == (2, 2, 1)
+    figures = values(summarise([result]))
+    assert (figures["review_mean"], figures["review_recall"], figures["review_precision"]) == (2, 1 / 2, 1 / 2)
 
 
 def test_order_changes_nothing(dataset: list[AnnotatedMetaphase]) -> None:

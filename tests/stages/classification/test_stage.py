@@ -168,6 +168,17 @@ def test_a_larger_margin_puts_more_under_review(path: Path, strips: list[np.ndar
     assert counts == sorted(counts) and counts[2] == 46
 
 
+def test_what_the_segmentation_is_not_sure_of_is_put_under_review(path: Path, strips: list[np.ndarray]) -> None:
+    (metaphase,) = case_of(strips).metaphases
+    first, second, *others = (replace(c, score=0.99) for c in metaphase.chromosomes)
+    doubted = (replace(first, score=0.7), replace(second, score=None), *others)
+    given = replace(metaphase, contrast="fluorescence", chromosomes=doubted)  # so that none is left out by its name
+    stage = ProxyClassifier(weights=str(path), precision="fp32")
+    surer = ProxyClassifier(weights=str(path), precision="fp32", review_score=0.6)
+    asked, unasked = ({c.id for c in s.process(given).chromosomes if c.review} for s in (stage, surer))
+    assert first.id in asked and asked - unasked <= {first.id}
+
+
 def test_what_the_segmentation_doubts_is_decided_with_the_names(
     classifier: ProxyClassifier, strips: list[np.ndarray]
 ) -> None:
