@@ -40,7 +40,7 @@ def pipeline(
 @app.command()
 def classification(
     data: Data,
-    format: Annotated[str, typer.Option("--format", help="strips or metaphases")] = "strips",
+    format: Annotated[str, typer.Option("--format", help="strips, metaphases or mfish")] = "strips",
     split: Split = None,
     limit: Limit = None,
     json: Json = None,
@@ -51,12 +51,14 @@ def classification(
     tsne: Annotated[Path | None, typer.Option("--tsne", help="Draw a t-SNE map of the embeddings here (PNG).")] = None,
 ) -> None:
     """Names of annotated chromosomes, each alone and decided together over the metaphase."""
-    from karyonet.data import read_format
+    from karyonet.data import mfish, read_format
     from karyonet.evaluation.classification import evaluate_classification
     from karyonet.evaluation.confusion import save_confusion_matrix
     from karyonet.pipeline import Pipeline
 
     cells = read_format(data, format, stage="classification", split=split, limit=limit)
+    if format == mfish.FORMAT:
+        cells = [mfish.boxed(metaphase) for metaphase in cells]
     stages = Pipeline.from_config(config, override or ()).stages
     results: list[CellResult] = []
     if retrieval or tsne is not None:

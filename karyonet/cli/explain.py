@@ -93,8 +93,8 @@ def up_to_types(settings: PipelineConfig) -> PipelineConfig:
 
 
 def _explained(explainer: TypeExplainer, metaphase: Metaphase) -> ExplainedMetaphase:
+    from karyonet.data.boxes import box_size
     from karyonet.report.explanation import ExplainedMetaphase
-    from karyonet.training.lone import box_size
 
     # One that could not be judged has no probability, and nothing decided it.
     clusters = [cluster for cluster in metaphase.clusters if cluster.probability is not None]

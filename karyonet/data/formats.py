@@ -61,7 +61,7 @@ FORMATS: Mapping[str, DataFormat] = MappingProxyType(
                 "DAPI planes of M-FISH metaphases with the class of every pixel",
                 ("cells.csv",),
                 {"cells.csv": ("image",)},
-                frozenset({"segmentation", "separation"}),
+                frozenset({"segmentation", "separation", "classification"}),
                 mfish.read_mfish,
             ),
             DataFormat(

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from karyonet.case import LABELS
-from karyonet.data.boxes import components_of
+from karyonet.data.boxes import components_of, drawn_boxes
+from karyonet.data.metaphases import AnnotatedChromosome, AnnotatedMetaphase
 from karyonet.data.pictures import image_files, missing_image, read_classes
 from karyonet.data.selection import in_split, limited
 from karyonet.data.tables import read_table
@@ -24,6 +26,8 @@ from karyonet.geometry.region import Region
 FORMAT = "mfish"
 OVERLAP = 255
 """Value of pixels that belong to more than one chromosome."""
+SMALLEST = 20
+"""Objects of fewer pixels are specks of the annotation."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def read_mfish(directory: str | Path, split: str | None = None, limit: int | Non
     return limited(chosen, limit)
 
 
-def class_regions(metaphase: MfishMetaphase, smallest: int = 20) -> ClassRegions:
+def class_regions(metaphase: MfishMetaphase, smallest: int = SMALLEST) -> ClassRegions:
     """Read a class map and take it apart.
 
     Args:
@@ -135,6 +139,49 @@ def regions_by_class(classes: NDArray[np.uint8], smallest: int = 1) -> ClassRegi
         if components:
             regions[label] = sorted(components, key=lambda region: region.area, reverse=True)
     return ClassRegions(regions, classes == OVERLAP)
+
+
+def objects_of_classes(found: ClassRegions, smallest: int = SMALLEST) -> list[tuple[str, Region]]:
+    """The chromosomes of a class map, whole where they cross others.
+
+    A chromosome is a connected piece (8 neighbours) of one class together with the overlaps that border on it: an
+    overlap (value 255) is of no class, tears chromosomes apart, and belongs to every chromosome next to it. Two
+    homologs that touch are one piece, because the map does not tell them apart; a rearranged chromosome that shows
+    two classes is two.
+
+    Args:
+        found: all pixels of the map (:func:`class_regions` with ``smallest=1``).
+        smallest: pieces of fewer pixels are left out.
+
+    Returns:
+        The pieces with their labels, class by class.
+    """
+    around = np.ones((3, 3), dtype=bool)
+    overlaps, _ = ndimage.label(found.overlap, structure=around)
+    whole: list[tuple[str, Region]] = []
+    for label, regions in found.regions.items():
+        own = np.zeros_like(found.overlap)
+        for region in regions:
+            own[region.slices] |= region.mask
+        bordering = np.setdiff1d(overlaps[ndimage.binary_dilation(own, structure=around)], [0])
+        whole += [(label, region) for region in components_of(own | np.isin(overlaps, bordering), smallest)]
+    return whole
+
+
+def boxed(metaphase: MfishMetaphase) -> AnnotatedMetaphase:
+    """A metaphase with boxes, as people draw them, around the objects of its class map (:func:`objects_of_classes`).
+
+    Raises:
+        DataError, InputError: as :func:`class_regions`.
+    """
+    found = class_regions(metaphase, smallest=1)
+    height, width = found.overlap.shape
+    named = objects_of_classes(found)
+    boxes = drawn_boxes([region for _, region in named], (height, width))
+    chromosomes = tuple(AnnotatedChromosome(label, box) for (label, _), box in zip(named, boxes, strict=True))
+    return AnnotatedMetaphase(
+        metaphase.id, metaphase.case, metaphase.dapi, width, height, chromosomes, split=metaphase.split
+    )
 
 
 def _cleaned(iscn: str | None) -> str | None:

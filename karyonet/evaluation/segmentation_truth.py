@@ -9,13 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from scipy import ndimage
-
 from karyonet.data import read_format
-from karyonet.data.boxes import components_of
 from karyonet.data.metaphases import AnnotatedMetaphase
-from karyonet.data.mfish import ClassRegions, MfishMetaphase, class_regions
+from karyonet.data.mfish import MfishMetaphase, class_regions, objects_of_classes
 from karyonet.data.pictures import image_files, missing_image
 from karyonet.data.selection import in_split, limited
 from karyonet.data.tables import read_table
@@ -26,8 +22,6 @@ from karyonet.report import rle
 
 SIMULATED = "simulated"
 FORMATS = ("metaphases", "mfish", SIMULATED)
-SMALLEST = 20
-"""Objects of fewer pixels in a class map are specks of the annotation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +54,8 @@ def read_annotated_images(
 
     Args:
         directory: the data set.
-        format: ``metaphases`` (boxes), ``mfish`` (masks, see :func:`objects_of_classes`), or ``simulated`` (masks):
-            a folder that ``karyonet simulate`` wrote, or a folder of such folders.
+        format: ``metaphases`` (boxes), ``mfish`` (masks: :func:`~karyonet.data.mfish.objects_of_classes`), or
+            ``simulated`` (masks): a folder that ``karyonet simulate`` wrote, or a folder of such folders.
         split: only this split.
         limit: whole cases with at most so many images together.
 
@@ -81,33 +75,6 @@ def read_annotated_images(
     return [_boxed(item, told) for item in items]
 
 
-def objects_of_classes(found: ClassRegions, smallest: int = SMALLEST) -> list[Region]:
-    """The chromosomes of a class map, whole where they cross others.
-
-    A chromosome is a connected piece (8 neighbours) of one class together with the overlaps that border on it: an
-    overlap (value 255) is of no class, tears chromosomes apart, and belongs to every chromosome next to it. Two
-    homologs that touch are one piece, because the map does not tell them apart; a rearranged chromosome that shows
-    two classes is two.
-
-    Args:
-        found: all pixels of the map (:func:`karyonet.data.mfish.class_regions` with ``smallest=1``).
-        smallest: pieces of fewer pixels are left out.
-
-    Returns:
-        The pieces, class by class.
-    """
-    around = np.ones((3, 3), dtype=bool)
-    overlaps, _ = ndimage.label(found.overlap, structure=around)
-    whole: list[Region] = []
-    for regions in found.regions.values():
-        own = np.zeros_like(found.overlap)
-        for region in regions:
-            own[region.slices] |= region.mask
-        bordering = np.setdiff1d(overlaps[ndimage.binary_dilation(own, structure=around)], [0])
-        whole += components_of(own | np.isin(overlaps, bordering), smallest)
-    return whole
-
-
 def _boxed(item: AnnotatedMetaphase, told: bool) -> AnnotatedImage:
     read = partial(_boxes, item)
     return AnnotatedImage(item.id, item.case, item.path, False, read, item.difficult if told else None, item.split)
@@ -122,7 +89,7 @@ def _boxes(item: AnnotatedMetaphase) -> list[Region]:
 
 
 def _class_map(item: MfishMetaphase) -> list[Region]:
-    return objects_of_classes(class_regions(item, smallest=1))
+    return [region for _, region in objects_of_classes(class_regions(item, smallest=1))]
 
 
 def _simulated(directory: Path, split: str | None) -> list[AnnotatedImage]:

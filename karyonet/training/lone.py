@@ -69,12 +69,6 @@ def untouched(regions: Sequence[Region], shape: tuple[int, int]) -> list[Region 
     ]
 
 
-def box_size(boxes: Sequence[BoundingBox]) -> float:
-    """Median of the longer sides of a metaphase's boxes in pixels: what its magnification is told by."""
-    sides = [max(xmax - xmin, ymax - ymin) for xmin, ymin, xmax, ymax in boxes]
-    return float(np.median(sides)) if sides else 1.0
-
-
 def density_in_boxes(optical_density: FloatArray, boxes: Sequence[BoundingBox]) -> np.float32:
     """Mean optical density of a metaphase's chromosomes, told by their boxes alone.
 

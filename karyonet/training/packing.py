@@ -15,14 +15,16 @@ import numpy as np
 from rich.progress import track
 
 from karyonet.case import Case, Chromosome, FloatArray
+from karyonet.data.boxes import box_size, drawn_boxes
 from karyonet.data.metaphases import AnnotatedChromosome, AnnotatedMetaphase, read_metaphases
+from karyonet.data.mfish import MfishMetaphase, boxed, read_mfish
 from karyonet.data.strips import AnnotatedCell, chromosome_regions, read_strips
 from karyonet.errors import DataError, StageError
 from karyonet.evaluation.segmentation_truth import AnnotatedImage, read_annotated_images
 from karyonet.geometry.region import BoundingBox
 from karyonet.geometry.straighten import straighten
 from karyonet.stage import BoxSegmenter
-from karyonet.training.lone import box_size, lone_chromosomes, untouched
+from karyonet.training.lone import lone_chromosomes, untouched
 from karyonet.training.metaphase_pack import MetaphasePack, pack_metaphase
 from karyonet.training.pack import Pack
 from karyonet.training.strip_pack import LabelledStrip, StripPack, pack_cell
@@ -32,10 +34,6 @@ AnyPack = TypeVar("AnyPack", bound=Pack)
 
 Straightener = Callable[[AnnotatedMetaphase], Sequence[Chromosome]]
 """From an annotated metaphase to its chromosomes with their strips, in the order of the annotations."""
-
-
-_MARGIN = 0.04
-"""Of the boxes in ``gband_metaphases``: about 3 pixels where the median box is 84 long."""
 
 
 class WholeSegmenter(BoxSegmenter, Protocol):
@@ -135,10 +133,10 @@ def pack_metaphases_dataset(
     processes: int = 1,
     limit: int | None = None,
 ) -> Packed[StripPack]:
-    """Pack a data set of format ``metaphases``: the chromosomes in the annotated boxes.
+    """Pack a data set of format ``metaphases`` or ``mfish``: the chromosomes in the annotated boxes.
 
     Args:
-        directory: laid out as :mod:`karyonet.data.metaphases` says.
+        directory: laid out as :mod:`karyonet.data.metaphases` or :mod:`karyonet.data.mfish` says.
         straightened: such as :meth:`karyonet.evaluation.annotated.StageClassifier.chromosomes`; picklable if
             ``processes`` is more than 1.
         split: only this split.
@@ -148,13 +146,17 @@ def pack_metaphases_dataset(
     Raises:
         DataError: K4xx if the data set cannot be read, K405 if nothing in it could be packed.
     """
-    images = read_metaphases(directory, split=split, limit=limit)
+    images: Sequence[AnnotatedMetaphase | MfishMetaphase]
+    if (Path(directory) / "images").is_dir():
+        images = read_metaphases(directory, split=split, limit=limit)
+    else:
+        images = read_mfish(directory, split=split, limit=limit)
     work = partial(_pack_strips, straightened=straightened, source=Path(directory).name)
     return _gather(StripPack, directory, work, images, processes)
 
 
 def pack_strips_folder(path: Path, upright: Sequence[str], pipeline: str, processes: int = 1) -> Packed[StripPack]:
-    """Pack a data set folder of format strips or metaphases, whichever it is, as strips.
+    """Pack a data set folder of format strips, metaphases or mfish, whichever it is, as strips.
 
     Args:
         path: the folder.
@@ -167,13 +169,13 @@ def pack_strips_folder(path: Path, upright: Sequence[str], pipeline: str, proces
     """
     if (path / "cells").is_dir():
         return pack_strips_dataset(path, upright=path.name in upright, processes=processes)
-    if (path / "images").is_dir():
+    if (path / "images").is_dir() or any(path.glob("*_classes.*")):
         from karyonet.evaluation.annotated import StageClassifier
         from karyonet.pipeline import Pipeline
 
         straightened = StageClassifier(Pipeline.from_config(pipeline).stages).chromosomes
         return pack_metaphases_dataset(path, straightened, processes=processes)
-    raise DataError("K401", path=path, format="strips or metaphases", missing="cells/ or images/")
+    raise DataError("K401", path=path, format="strips, metaphases or mfish", missing="cells/, images/ or class maps")
 
 
 def pack_whole_metaphases(
@@ -193,7 +195,7 @@ def pack_whole_metaphases(
         segmentation: its foreground tells which chromosomes touch no other, and it says which pixels of a box are the
             chromosome; picklable if ``processes`` is more than 1.
         density: what the optical density of an image is divided by; as picklable.
-        size: what :func:`karyonet.training.lone.box_size` of every image is brought to by scaling, in pixels.
+        size: what :func:`karyonet.data.boxes.box_size` of every image is brought to by scaling, in pixels.
         split, processes, limit: as above.
 
     Raises:
@@ -239,7 +241,10 @@ def _pack_annotated_cell(cell: AnnotatedCell, source: str, upright: bool) -> tup
     return pack_cell(strips, case=cell.case, cell=cell.id, split=cell.split or "", source=source), len(strips)
 
 
-def _pack_strips(annotated: AnnotatedMetaphase, straightened: Straightener, source: str) -> tuple[StripPack, int]:
+def _pack_strips(
+    metaphase: AnnotatedMetaphase | MfishMetaphase, straightened: Straightener, source: str
+) -> tuple[StripPack, int]:
+    annotated = boxed(metaphase) if isinstance(metaphase, MfishMetaphase) else metaphase
     found = [
         (chromosome.strip.optical_density, truth.label)
         for chromosome, truth in zip(straightened(annotated), annotated.chromosomes, strict=True)
@@ -273,9 +278,7 @@ def _pack_masked(image: AnnotatedImage, density: DensityInBoxes, size: float) ->
         raise DataError("K405", path=image.path, reason="it has no annotated chromosome")
     metaphase = Case.read(image.path, case_id=image.case).metaphases[0]
     shape = metaphase.optical_density.shape
-    # People leave a margin around a chromosome, and detectors learn it.
-    margin = max(round(_MARGIN * box_size([region.bbox for region in regions])), 1)
-    boxes = [region.with_margin(margin, (shape[0], shape[1])).bbox for region in regions]
+    boxes = drawn_boxes(regions, (shape[0], shape[1]))
     relative = metaphase.optical_density / density(metaphase.optical_density, boxes)
     chromosomes = tuple(AnnotatedChromosome("", box) for box in boxes)
     annotated = AnnotatedMetaphase(image.id, image.case, image.path, shape[1], shape[0], chromosomes, split=image.split)

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from karyonet.case import Cluster, ClusterType, FloatArray, Metaphase
+from karyonet.data.boxes import box_size
 from karyonet.device import DeviceName, Precision
 from karyonet.errors import ArrayError
 from karyonet.geometry.region import Region
 from karyonet.network_stage import NetworkStage
 from karyonet.stage import MetaphaseStage, StageOptions
-from karyonet.training.lone import box_size
 from karyonet.weights import WeightFile
 
 from .crops import chromosome_size

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from karyonet.case import FloatArray
+from karyonet.data.boxes import box_size
 from karyonet.geometry.region import BoundingBox
-from karyonet.training.lone import box_size
 
 MOST_DENSE = 4.0
 """Density, relative to the mean of the metaphase's chromosomes, above which differences do not matter."""

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from karyonet.case import FloatArray
+from karyonet.data.boxes import box_size
 from karyonet.geometry.region import box_iou
-from karyonet.training.lone import box_size
 from karyonet.training.loop import Trainer
 from karyonet.training.metaphase_pack import MetaphasePack
 from karyonet.training.model_card import recipe_on_card, write_weights

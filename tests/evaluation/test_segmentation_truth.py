@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from karyonet.data.metaphases import read_metaphases
-from karyonet.data.mfish import read_mfish, regions_by_class
+from karyonet.data.mfish import read_mfish
 from karyonet.errors import DataError
-from karyonet.evaluation.segmentation_truth import objects_of_classes, read_annotated_images
+from karyonet.evaluation.segmentation_truth import read_annotated_images
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "data"
 
@@ -86,30 +86,6 @@ def test_boxes_are_truth_without_masks(tmp_path: Path) -> None:
     assert [image.difficult for image in read_annotated_images(tmp_path, "metaphases")] == [True, False]
     with pytest.raises(DataError, match=r"K407.*use one of: metaphases, mfish, simulated"):
         read_annotated_images(tmp_path, "strips")
-
-
-CLASSES = """
-0 1 1 0 0 0 0 0 0
-0 1 1 0 0 0 0 0 0
-2 2 o o 2 2 0 3 3
-2 2 o o 2 2 0 3 3
-0 1 1 0 0 0 0 0 0
-0 1 1 0 0 3 3 0 o
-0 0 0 0 0 3 3 0 0
-"""
-
-
-def test_a_class_map_gives_whole_chromosomes() -> None:
-    rows = [[255 if cell == "o" else int(cell) for cell in row.split()] for row in CLASSES.strip().splitlines()]
-    found = objects_of_classes(regions_by_class(np.array(rows, dtype=np.uint8)), smallest=2)
-    # The first two cross and share the overlap; those of class 3 lie apart, and nothing borders on the last overlap.
-    assert [(region.bbox, region.area) for region in found] == [
-        ((1, 0, 4, 6), 12),
-        ((0, 2, 6, 4), 12),
-        ((7, 2, 9, 4), 4),
-        ((5, 5, 7, 7), 4),
-    ]
-    assert len(objects_of_classes(regions_by_class(np.array(rows, dtype=np.uint8)), smallest=5)) == 2
 
 
 def test_the_public_class_maps_hold_as_many_chromosomes_as_the_laboratory_counted(real_data: Path) -> None:

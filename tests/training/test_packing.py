@@ -57,6 +57,17 @@ def test_chromosomes_with_a_strip_are_packed_and_failures_counted(metaphases: Pa
     assert [name for name, _ in packed.failures] == ["bad"]
 
 
+def test_the_objects_of_class_maps_are_packed_with_their_names(tmp_path: Path) -> None:
+    classes = np.zeros((60, 60), np.uint8)
+    classes[5:35, 5:15], classes[10:50, 30:42] = 9, 24
+    Image.fromarray(classes).save(tmp_path / "a_classes.png")
+    Image.fromarray((classes > 0).astype(np.uint8) * 180).save(tmp_path / "a_dapi.png")
+    (tmp_path / "cells.csv").write_text("image,slide,split\na,s,validation\n")
+    pack = pack_metaphases_dataset(tmp_path, lambda annotated: straightened(annotated)[:1] * 2).pack
+    assert [LABELS[label] for label in pack.labels] == ["9", "Y"]
+    assert set(pack.splits) == {"validation"} and set(pack.cases) == {"s"}
+
+
 def test_a_data_set_of_which_nothing_can_be_packed_says_why(metaphases: Path) -> None:
     (metaphases / "cells.csv").write_text("image,case,split\nbad,p2,train\n")
     rows = (metaphases / "chromosomes.csv").read_text().splitlines(keepends=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from karyonet.case import Case, Cluster, Instance, Metaphase
+from karyonet.data.boxes import box_size
 from karyonet.data.metaphases import read_metaphases
 from karyonet.errors import ArrayError, WeightsError
 from karyonet.geometry.region import Region
@@ -15,7 +16,6 @@ from karyonet.stages.cluster_type.crops import chromosome_size
 from karyonet.stages.cluster_type.kinds import TYPES
 from karyonet.stages.segmentation import ThresholdSegmenter
 from karyonet.stages.separation import GeometricSeparator
-from karyonet.training.lone import box_size
 from karyonet.weights import WeightFile
 from tests.stages.drawn import lone_rods
 
