@@ -47,12 +47,13 @@ class ThresholdSegmenter(MetaphaseStage):
         most_foreground: float = Field(0.6, gt=0, le=1, description="a larger share of foreground is no metaphase")
         most_clusters: int = Field(250, ge=1, description="more objects than this are no metaphase")
         box_masks: str | None = Field("box_masks", description="weights that tell the chromosome in a drawn box")
+        box_masks_fluorescence: str | None = Field("box_masks_fluorescence", description="the same for fluorescence")
         device: DeviceName = "auto"
         precision: Precision = "auto"
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._box_masks: BoxMasks | None = None
+        self._box_masks: dict[str, BoxMasks] = {}
 
     def process(self, metaphase: Metaphase) -> Metaphase:
         options: ThresholdSegmenter.Options = self.options
@@ -85,16 +86,19 @@ class ThresholdSegmenter(MetaphaseStage):
             boxes: ``(xmin, ymin, xmax, ymax)`` in pixels, best those of all its chromosomes: they tell the scale.
 
         Raises:
-            WeightsError: K3xx if the weights ``box_masks`` cannot be used.
+            WeightsError: K3xx if the weights ``box_masks`` or ``box_masks_fluorescence`` cannot be used.
         """
+        options: ThresholdSegmenter.Options = self.options
+        fluorescent = metaphase.contrast == "fluorescence"
+        name = options.box_masks_fluorescence if fluorescent else options.box_masks
         found: list[Region | None] = [None] * len(boxes)
-        if self.options.box_masks is not None:
-            if self._box_masks is None:
+        if name is not None:
+            if name not in self._box_masks:
                 from .masks import BoxMasks
 
-                weight: WeightFile = find("segmentation", self.options.box_masks)
-                self._box_masks = BoxMasks(weight, self.options.device, self.options.precision)
-            found = self._box_masks(metaphase.optical_density, boxes)
+                weight: WeightFile = find("segmentation", name)
+                self._box_masks[name] = BoxMasks(weight, options.device, options.precision)
+            found = self._box_masks[name](metaphase.optical_density, boxes)
         return with_fallback(found, boxes, metaphase.foreground)
 
 
