@@ -32,6 +32,7 @@ from karyonet.data.metaphases import AnnotatedMetaphase, read_metaphases
 from karyonet.evaluation.matching import match_boxes
 from karyonet.evaluation.report import write_text
 from karyonet.pipeline import Pipeline
+from karyonet.stage import Stage
 from karyonet.stages.karyotype import CountAndSex
 from karyonet.stages.karyotype.evidence import (
     OF_CHROMOSOME,
@@ -93,6 +94,19 @@ class Sample:
             self.chromosomes[rows], self.right[rows], self.of[rows], self.metaphases[metaphases],
             self.missed[metaphases], self.annotated[metaphases], self.cases[metaphases],
         )  # fmt: skip
+
+
+def look(stages: Sequence[Stage], metaphases: Sequence[AnnotatedMetaphase], smallest: float) -> Sample:
+    """Run stages on annotated metaphases and compare what they say with what people say."""
+    seen, cases = [], []
+    for annotated in track(metaphases, "looking"):
+        case = Case.read(annotated.path, case_id=annotated.id)
+        for stage in stages:
+            case = stage(case)
+        for metaphase in case.metaphases:
+            seen.append(compare(annotated, metaphase.chromosomes, smallest))
+            cases.append(annotated.case)
+    return Sample.joined(seen, cases)
 
 
 def compare(annotated: AnnotatedMetaphase, chromosomes: Sequence[Chromosome], smallest: float) -> Seen:
@@ -172,16 +186,10 @@ def main() -> None:
 
     stages = list(Pipeline.from_config(arguments.config).stages.values())
     smallest = next((stage.options.smallest for stage in stages if isinstance(stage, CountAndSex)), 0.0)
-    stages = [stage for stage in stages if not isinstance(stage, CountAndSex)]
-    seen, cases = [], []
-    for annotated in track(read_metaphases(arguments.data, arguments.split, arguments.limit), "looking"):
-        case = Case.read(annotated.path, case_id=annotated.id)
-        for stage in stages:
-            case = stage(case)
-        for metaphase in case.metaphases:
-            seen.append(compare(annotated, metaphase.chromosomes, smallest))
-            cases.append(annotated.case)
-    sample = Sample.joined(seen, cases)
+    # What comes after the names says nothing that the evidence is made of.
+    stages = stages[: 1 + max(n for n, stage in enumerate(stages) if "chromosome.label" in stage.assigns)]
+    metaphases = read_metaphases(arguments.data, arguments.split, arguments.limit)
+    sample = look(stages, metaphases, smallest)
     data = f"{arguments.data.name}, {arguments.split}"
     model = fit(sample).model_copy(update={"fitted": {"data": data, **cross_fitted(sample)}})
     text = yaml.safe_dump(model.model_dump(), sort_keys=False, allow_unicode=True)

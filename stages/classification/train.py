@@ -42,7 +42,7 @@ class ClassificationRecipe(WeightsRecipe):
     """The recipe of a classifier.
 
     Attributes:
-        data: strip packs (``.npz``) or data set folders of format strips or metaphases.
+        data: strip packs (``.npz``) or data set folders of format strips, metaphases or mfish.
         architecture, preprocessing, augmentation: of the network, its input and the training examples.
         sampling, per_class: see :class:`~karyonet.stages.classification.dataset.SampleOrder`.
         fewest: examples that every type needs in the training part.
