@@ -374,7 +374,7 @@ def main() -> None:
 
 
 def _write(path: Path, what: str, content: Mapping[str, Any]) -> None:
-    text = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True, width=118)
+    text = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True, width=200, default_flow_style=None)
     write_text(path, f"# Written by tools/tune_pipeline.py; {what}.\n{text}")
 
 
