@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 from torch import nn
 
 from karyonet.errors import DataError
@@ -67,18 +68,27 @@ def train_by_recipe(
     logger.info("wrote %s (%s)", weight.path, figures)
 
 
-def start_from(model: nn.Module, stage: str, initial: str | None) -> None:
+def start_from(model: nn.Module, stage: str, initial: str | None, architecture: BaseModel | None = None) -> None:
     """Give a network what fits of other weights, and say what starts anew.
 
     Args:
         initial: a shipped name or a ``.safetensors`` file; None leaves the network as it is.
+        architecture: of the network. Where that of the weights is another, a warning says so: tensors of the same
+            shape fit, and mean something else.
 
     Raises:
         WeightsError: K3xx.
     """
-    if initial is not None:
-        fresh = load_matching(model, find(stage, initial))
-        logger.info("started from %s; anew: %s", initial, ", ".join(fresh) or "nothing")
+    if initial is None:
+        return
+    weight = find(stage, initial)
+    fresh = load_matching(model, weight)
+    logger.info("started from %s; anew: %s", initial, ", ".join(fresh) or "nothing")
+    here = architecture.model_dump(mode="json") if architecture is not None else {}
+    there = weight.card.architecture
+    other = [f"{key} {there[key]} there, {value} here" for key, value in here.items() if there.get(key, value) != value]
+    if other:
+        logger.warning("the network of %s is another one: %s", initial, "; ".join(other))
 
 
 def two_parts(pack: Pack, training: str, validation: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

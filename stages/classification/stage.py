@@ -93,10 +93,10 @@ class ProxyClassifier(MetaphaseStage):
     class Options(StageOptions):
         weights: str = Field("gband", description="name of shipped weights, or a .safetensors file")
         fluorescence_weights: str | None = Field(
-            None, description="the same for metaphases that are light on black; null takes the others for all"
+            "qband", description="the same for metaphases that are light on black; null takes the others for all"
         )
         review_margin: float = Field(
-            3.0, ge=0, description="nats: a name is put under review if the next best naming is no worse than this"
+            2.0, ge=0, description="nats: a name is put under review if the next best naming is no worse than this"
         )
         review_score: float = Field(
             0.9,

@@ -85,7 +85,7 @@ class ClassificationTask:
         self.recipe, self.training, self.validation = recipe, training, validation
         torch.manual_seed(recipe.seed)
         self.model: nn.Module = ProxyResNeXtCBAM(recipe.architecture)
-        start_from(self.model, "classification", recipe.initial)
+        start_from(self.model, "classification", recipe.initial, recipe.architecture)
         self.order = SampleOrder(
             training.pack.labels, recipe.batch_size, recipe.sampling, recipe.per_class, recipe.seed
         )

@@ -114,6 +114,19 @@ def test_training_goes_on_from_other_weights(pack: Path, tmp_path: Path) -> None
     assert second.recipe["initial"] == first.name  # without the folder of this machine
 
 
+def test_weights_of_another_architecture_are_warned_of(
+    pack: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    main(recipe(tmp_path, steps=2, validation_steps=None), [pack], tmp_path / "first")
+    first = tmp_path / "first" / "weights" / "drawn.safetensors"
+    same = {"backbone": "test_resnet", "embedding_dim": 16}
+    for architecture, warned in ((same, False), ({**same, "output_stride": 16}, True)):
+        caplog.clear()
+        settings = {"steps": 1, "validation_steps": None, "architecture": architecture}
+        main(recipe(tmp_path, **settings), [pack], tmp_path / f"warned{warned}", initial=str(first))
+        assert ("output_stride None there, 16 here" in caplog.text) is warned
+
+
 def test_unknown_polarity_is_taken_from_weights_that_are_sure_of_it(pack: Path, tmp_path: Path) -> None:
     main(recipe(tmp_path), [pack], tmp_path / "run")
     network = Network(find("classification", tmp_path / "run" / "weights" / "drawn.safetensors"), "cpu", "fp32")
