@@ -47,9 +47,12 @@ def label_polarity(strips: StripSet, network: Network, certainty: float) -> Stri
 
 
 def polarity_once(strips: StripSet, network: Network, certainty: float, cache: Path) -> StripSet:
-    """:func:`label_polarity`, kept in a file for the next start of the same run."""
-    if cache.is_file():
-        return replace(strips, pack=replace(strips.pack, polarity=np.load(cache)))
+    """:func:`label_polarity`, kept in a file for the next start of the same run.
+
+    A file of other strips is written anew; whoever names it says by which weights and how surely.
+    """
+    if cache.is_file() and len(kept := np.load(cache)) == len(strips):
+        return replace(strips, pack=replace(strips.pack, polarity=kept))
     labelled = label_polarity(strips, network, certainty)
     with appearing(cache) as file:
         np.save(file, labelled.pack.polarity)

@@ -187,8 +187,9 @@ def train_classification(
     watched = StripSet.from_pack(thinned(validation, recipe.validation_strips), recipe.preprocessing)
     prepared = StripSet.from_pack(training, recipe.preprocessing)
     if recipe.polarity_from is not None:
-        network = Network(find("classification", recipe.polarity_from), recipe.device, recipe.precision)
-        prepared = polarity_once(prepared, network, recipe.polarity_certainty, run / "polarity.npy")
+        weight, certainty = find("classification", recipe.polarity_from), recipe.polarity_certainty
+        cache = run / "packs" / f"polarity_{weight.sha256[:8]}_{certainty:g}.npy"
+        prepared = polarity_once(prepared, Network(weight, recipe.device, recipe.precision), certainty, cache)
     trainer = Trainer(recipe, ClassificationTask(recipe, prepared, watched), run)
     if not trainer.fit(resume).finished:
         return None
