@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from karyonet.data.boxes import components_of, region_in_box, solid_region
+from karyonet.data.boxes import box_size, components_of, drawn_boxes, region_in_box, solid_region
+from karyonet.geometry.region import Region
 
 
 def test_the_neighbour_that_reaches_into_the_box_is_left_out() -> None:
@@ -65,3 +66,13 @@ def test_small_components_are_left_out(smallest: int) -> None:
     mask[0, 0] = True
     mask[4:7, 4:7] = True
     assert [region.area for region in components_of(mask, smallest)] == ([1, 9] if smallest == 1 else [9])
+
+
+def test_magnification_is_told_by_the_boxes() -> None:
+    assert box_size([(5, 5, 25, 55), (45, 5, 65, 55), (55, 35, 95, 55)]) == 50 and box_size([]) == 1
+
+
+def test_drawn_boxes_leave_a_margin_inside_the_image() -> None:
+    long, short = (Region((x, 2, x + 20, 102), np.ones((100, 20), dtype=bool)) for x in (30, 60))
+    assert drawn_boxes([long, short], (104, 200)) == [(26, 0, 54, 104), (56, 0, 84, 104)]
+    assert drawn_boxes([], (10, 10)) == []

@@ -8,7 +8,7 @@ import pytest
 from karyonet.data.metaphases import AnnotatedChromosome, AnnotatedMetaphase
 from karyonet.errors import ArrayError
 from karyonet.geometry.region import Region
-from karyonet.training.lone import box_size, lone_chromosomes
+from karyonet.training.lone import lone_chromosomes
 from karyonet.training.metaphase_pack import MetaphasePack, pack_metaphase
 
 BOXES = [(5, 5, 25, 55), (45, 5, 65, 55), (55, 35, 95, 55)]
@@ -65,7 +65,3 @@ def test_a_cut_out_leaves_its_neighbours_behind() -> None:
     assert cutout.optical_density[0, 0] == 0 and (cutout.optical_density[cutout.mask] == 1).all()
     with pytest.raises(ArrayError, match="K502"):
         pack.cutout(1)
-
-
-def test_magnification_is_told_by_the_boxes() -> None:
-    assert box_size(BOXES) == 50 and box_size([]) == 1
