@@ -16,6 +16,8 @@ CHANNELS = ("extent", "waist", "spread", "left", "right", "middle")
 """Widths relative to the median extent: of the strip's stained pixels, of its stain where that is dense, and of a flat
 row of the same second moment. Densities relative to the chromosome's mean: of the left and right half, and of the
 middle third, where open chromatids leave a slit."""
+_FAINTEST = np.float32(1e-6)
+"""Optical density below which there is no stain; no image has as fine a step."""
 _DENSE = 0.6
 """Share of the mean density at which a pixel counts in full for the waist."""
 
@@ -61,6 +63,7 @@ def measure(density: FloatArray, valid: NDArray[np.bool_] | None = None) -> Widt
     if density.ndim != 2 or density.size == 0:
         return None
     density = np.clip(np.nan_to_num(density, nan=0.0, posinf=0.0, neginf=0.0), 0.0, None)
+    density[density < _FAINTEST] = 0.0
     stained = density > 0
     visible: NDArray[np.bool_] = np.asarray(stained.any(axis=1))
     if valid is not None and len(valid) == len(visible):
