@@ -320,7 +320,7 @@ def choose_review(
     able = [n for n, row in enumerate(rows) if row["chromosomes_a_metaphase"] <= reviewed] or [0]
     best = max(able, key=lambda n: rows[n]["errors"])
     print(f"review, at most {reviewed:g} a metaphase:", *rows, f"chosen: {rows[best]}", sep="\n  ")
-    return tried[best], {"at_most": reviewed, "chosen": rows[best], "tried": rows}
+    return tried[best], {"at_most": reviewed, "chosen": {**rows[best]}, "tried": rows}
 
 
 def main() -> None:
