@@ -84,6 +84,7 @@ class Chromosome:
         probabilities: float32, shape (24,), in the order of :data:`LABELS`, from the chromosome alone.
         embedding: float32, shape (d,), unit length.
         p_arm_up: whether the short arm is the end of the axis that lies higher in the image (row 0 of the strip).
+        polarity_certainty: 0.5–1, how sure ``p_arm_up`` is; None where that is not said, as of what a person turned.
         label: one of :data:`LABELS`, decided with the whole metaphase in view.
         confidence: 0–1, of the label.
         alternatives: other labels, most likely first.
@@ -104,6 +105,7 @@ class Chromosome:
     probabilities: FloatArray | None = None
     embedding: FloatArray | None = None
     p_arm_up: bool | None = None
+    polarity_certainty: float | None = None
     label: str | None = None
     confidence: float | None = None
     alternatives: tuple[Alternative, ...] = ()

@@ -23,7 +23,7 @@ NOT_REPORTED = frozenset(
     {
         "metaphase.grey", "metaphase.optical_density", "metaphase.foreground", "metaphase.instances",
         "instance.region", "instance.score", "cluster.region", "chromosome.strip", "chromosome.probabilities",
-        "chromosome.embedding",
+        "chromosome.embedding", "chromosome.polarity_certainty",
     }
 )  # fmt: skip
 """Fields that a report does not hold."""
@@ -187,7 +187,10 @@ def respected(metaphase: Metaphase, standing: Standing) -> Metaphase:
         standing: names and orientations.
     """
     chromosomes = [
-        replace(c, p_arm_up=standing.p_arm_up.get((metaphase.id, c.id), c.p_arm_up)) for c in metaphase.chromosomes
+        replace(c, p_arm_up=standing.p_arm_up[metaphase.id, c.id], polarity_certainty=None)
+        if (metaphase.id, c.id) in standing.p_arm_up
+        else c
+        for c in metaphase.chromosomes
     ]
     given = {c.id: standing.names[metaphase.id, c.id] for c in chromosomes if (metaphase.id, c.id) in standing.names}
     if not given:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from karyonet.case import LABELS, Case, Chromosome, Strip
+from karyonet.case import LABELS, Case, Chromosome, Metaphase, Strip
 from karyonet.data.boxes import region_in_box
 from karyonet.data.metaphases import AnnotatedMetaphase
 from karyonet.data.strips import AnnotatedCell, chromosome_regions
@@ -86,10 +86,18 @@ class StageClassifier:
         Raises:
             KaryonetError: of the first stage that fails.
         """
+        return self.metaphase(cell).chromosomes
+
+    def metaphase(self, cell: AnnotatedCell | AnnotatedMetaphase) -> Metaphase:
+        """One image with its annotated chromosomes after the stages, ``c1`` … in the order of their annotations.
+
+        Raises:
+            KaryonetError: of the first stage that fails.
+        """
         case = self._annotated_case(cell)
         for step in (*self._before, *self._after):
             case = _checked(step(case))
-        return case.metaphases[0].chromosomes
+        return case.metaphases[0]
 
     def _annotated_case(self, cell: AnnotatedCell | AnnotatedMetaphase) -> Case:
         """The case with one chromosome for every annotation, in their order."""

@@ -23,7 +23,7 @@ from .artificial_bags import ArtificialBags, BagSettings, Example
 from .comparison import BagComparison
 from .finetune import LabelledBags
 from .labels import read_labels
-from .profiles import ProfileSet, with_polarity
+from .profiles import SURE, ProfileSet, with_polarity
 from .stage import STAGE, HomologComparer
 from .train import without_abnormal
 
@@ -77,7 +77,7 @@ def evaluate(
             abnormal ones, can be made of it.
         ConfigError: K205 if no stage says where short arms are. WeightsError: K302, K304, K305.
     """
-    packed = read_strips_of(data, format, split, limit, upright, stages or {})
+    packed = read_strips_of(data, format, split, limit, upright, stages or {}, stage.options.polarity_certainty)
     labelled = (data / "bags.csv").is_file()
     cells = dict(zip(packed.pack.metaphases.tolist(), packed.pack.cells.tolist(), strict=True))
     make = _labelled if labelled else _artificial
@@ -104,8 +104,9 @@ def read_strips_of(
     limit: int | None,
     upright: bool,
     stages: Mapping[str, Stage],
+    certainty: float = SURE,
 ) -> Packed[StripPack]:
-    """The straightened chromosomes of a data set, of all of which it is known which way up they lie.
+    """The straightened chromosomes of a data set; which way up they lie is known, or said as surely as asked for.
 
     Raises:
         As :func:`evaluate`.
@@ -125,7 +126,7 @@ def read_strips_of(
     if reader is None:
         field = "chromosome.p_arm_up"
         raise ConfigError("K205", stage="evaluate abnormality", field=field, candidates=", ".join(candidates(field)))
-    return replace(packed, pack=with_polarity(packed.pack, reader))
+    return replace(packed, pack=with_polarity(packed.pack, reader, certainty))
 
 
 def _artificial(

@@ -18,6 +18,8 @@ from karyonet.geometry.profiles import left_right_profiles
 from karyonet.training.strip_pack import LEVELS, StripPack
 
 logger = logging.getLogger(__name__)
+SURE = 0.95
+"""Probability of an orientation from which a chromosome is compared: one that lies upside down looks abnormal."""
 
 
 class Preprocessing(BaseModel):
@@ -72,7 +74,7 @@ class PolarityReader(Protocol):
     """What a classification stage says of strips, such as the pipeline's own."""
 
     def __call__(self, strips: Sequence[FloatArray], /) -> Any:
-        """Something with ``p_arm_up``, bool, shape (n,)."""
+        """Something with ``polarity_probability``, shape (n,), of the short arm being at row 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,18 +134,20 @@ class ProfileSet:
         )
 
 
-def with_polarity(pack: StripPack, reader: PolarityReader) -> StripPack:
-    """A pack in which every strip has a polarity: those without one are shown to a classifier, metaphase by metaphase.
+def with_polarity(pack: StripPack, reader: PolarityReader, certainty: float = SURE) -> StripPack:
+    """A pack whose strips without a polarity were shown to a classifier, metaphase by metaphase.
 
     Args:
         pack: strips as they were measured.
         reader: says of strips, float32, shape (length, width), whether the short arm is at row 0.
+        certainty: probability, from 0.5, from which that is believed; the polarity of all others stays unknown.
     """
     polarity = pack.polarity.copy()
     _, members = np.unique(pack.metaphases, return_inverse=True)
     order = np.argsort(members, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(members[order])) + 1):
         if (polarity[rows] < 0).any():
-            said = np.asarray(reader([pack.optical_density(int(row)) for row in rows]).p_arm_up)
+            up = np.asarray(reader([pack.optical_density(int(row)) for row in rows]).polarity_probability)
+            said = np.where(np.maximum(up, 1 - up) >= certainty, up >= 0.5, -1)
             polarity[rows] = np.where(polarity[rows] < 0, said, polarity[rows])
     return replace(pack, polarity=polarity.astype(np.int8))

@@ -18,7 +18,7 @@ from karyonet.stage import StageOptions
 from karyonet.weights import WeightFile, card_path
 
 if TYPE_CHECKING:
-    from .bags import Bag
+    from .bags import Bag, CaseBags
     from .comparison import BagComparison
     from .inference import PairNetwork
     from .profiles import Preprocessing
@@ -57,6 +57,9 @@ class HomologComparer(NetworkStage["PairNetwork"]):
         least_visible: float = Field(
             0.5, gt=0, le=1, description="share of a chromosome that must show it alone; with less it is not compared"
         )
+        polarity_certainty: float = Field(
+            0.95, ge=0.5, le=1, description="how sure a chromosome's orientation must be; with less it is not compared"
+        )
         device: DeviceName = Field("auto", description="auto takes a GPU where there is one")
         precision: Precision = Field("auto", description="auto takes bfloat16 where the hardware multiplies in it")
         batch_size: int = Field(128, ge=1, description="chromosome types that are judged at a time")
@@ -77,12 +80,10 @@ class HomologComparer(NetworkStage["PairNetwork"]):
 
     def __call__(self, case: Case) -> Case:
         """The case with ``comparisons`` filled and the structural findings of before replaced."""
-        from .case_bags import TYPES, compared_pairs
+        from .case_bags import TYPES
 
-        options: HomologComparer.Options = self.options
-        network = self.network
-        pairs = compared_pairs(case, network.preprocessing, options.least_visible, options.max_metaphases)
-        said = network(pairs.bags)
+        pairs = self.pairs(case)
+        said = self.network(pairs.bags)
         by_type = {
             one.chromosome: HomologComparison(one.chromosome, round(one.probability, 6), one.metaphases) for one in said
         }
@@ -98,6 +99,14 @@ class HomologComparer(NetworkStage["PairNetwork"]):
             ),
             findings=(*(finding for finding in case.findings if finding.kind != "structural"), *findings),
         )
+
+    def pairs(self, case: Case) -> CaseBags:
+        """The homolog pairs of a case that are compared, one bag a type, and why other types have none."""
+        from .case_bags import Usable, compared_pairs
+
+        options: HomologComparer.Options = self.options
+        usable = Usable(options.least_visible, options.polarity_certainty)
+        return compared_pairs(case, self.preprocessing, usable, options.max_metaphases)
 
     def compare(
         self,

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from karyonet.case import LABELS
 from karyonet.device import autocast
 from karyonet.errors import DataError
 from karyonet.training.batches import moved
@@ -29,7 +28,7 @@ from .artificial_bags import ArtificialBags, BagSettings, Example, TrainingBatch
 from .figures import both_kinds, diagnosis_loss, judge
 from .labels import read_labels
 from .model import Architecture, HomNet
-from .profiles import Preprocessing, ProfileSet, with_polarity
+from .profiles import SURE, Preprocessing, ProfileSet, with_polarity
 from .variation import Variation
 
 logger = logging.getLogger(__name__)
@@ -47,6 +46,7 @@ class BagRecipe(WeightsRecipe):
         upright: folders of format strips whose chromosomes all lie short arm up, by name.
         pipeline: configuration that finds and straightens the chromosomes of metaphase images.
         polarity: configuration whose classification says where the short arm of a strip is, if nobody does.
+        polarity_certainty: probability from which that is believed; other strips are left out.
     """
 
     variation: Variation = Variation()
@@ -57,6 +57,7 @@ class BagRecipe(WeightsRecipe):
     upright: tuple[str, ...] = ("pki3",)
     pipeline: str = "strips"
     polarity: str = "default"
+    polarity_certainty: float = Field(default=SURE, ge=0.5, lt=1)
 
 
 class PretrainingRecipe(BagRecipe):
@@ -126,7 +127,7 @@ def pretrain(
 ) -> WeightFile | None:
     """Train on artificial abnormalities, or go on, and write the weights with their card to ``<run>/weights``.
 
-    Bags that are labelled abnormal (:mod:`karyonet.stages.abnormality.labels`) are left out.
+    Cases with a type that is labelled abnormal (:mod:`karyonet.stages.abnormality.labels`) are left out.
 
     Returns:
         The weight file, or None if the run was asked to stop before its end.
@@ -187,12 +188,12 @@ def export(
 
 
 def load_pack(path: Path, recipe: BagRecipe, cache: Path) -> StripPack:
-    """Read a strip pack, or make one of a data set folder and keep it in ``cache``, with every polarity known.
+    """Read a strip pack, or make one of a data set folder and keep it in ``cache``, with the polarities read.
 
     Raises:
         DataError: K401 if the path is neither.
     """
-    kept = cache / f"{path.stem}-upright.npz"
+    kept = cache / f"{path.stem}-upright-{recipe.polarity_certainty:g}.npz"
 
     def make(folder: Path) -> Packed[StripPack]:
         return pack_strips_folder(folder, recipe.upright, recipe.pipeline, recipe.processes)
@@ -207,20 +208,22 @@ def load_pack(path: Path, recipe: BagRecipe, cache: Path) -> StripPack:
     from karyonet.pipeline import Pipeline
 
     classifier: Any = Pipeline.from_config(recipe.polarity).stages["classification"]
-    upright = with_polarity(pack, classifier)
+    upright = with_polarity(pack, classifier, recipe.polarity_certainty)
     upright.write(kept)
     return upright
 
 
 def without_abnormal(pack: StripPack, path: Path) -> StripPack:
-    """A pack without the chromosomes that the labels of its data set call abnormal."""
-    known = {(cell, LABELS.index(bag.chromosome)) for bag in read_labels(path) if bag.abnormal for cell in bag.cells}
-    pairs = zip(pack.cells.tolist(), pack.labels.tolist(), strict=True)
-    normal = np.array([pair not in known for pair in pairs], dtype=bool)
-    if normal.all():
+    """A pack without the cases of which the labels of its data set call a type abnormal.
+
+    They are left out whole, so that the weights can be tried on them afterwards.
+    """
+    known = {cell for bag in read_labels(path) if bag.abnormal for cell in bag.cells}
+    cases = np.unique(pack.patients[np.isin(pack.cells, sorted(known))])
+    if not len(cases):
         return pack
-    logger.info("%s: %d chromosomes of abnormal types are left out", path, int((~normal).sum()))
-    return pack.take(np.flatnonzero(normal))
+    logger.info("%s: %d cases with an abnormal type are left out", path, len(cases))
+    return pack.take(np.flatnonzero(~np.isin(pack.patients, cases)))
 
 
 def parts(pack: StripPack, recipe: BagRecipe) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -85,8 +85,8 @@ class ProxyClassifier(MetaphaseStage):
     assigns = frozenset(
         f"chromosome.{name}"
         for name in (
-            "probabilities", "embedding", "p_arm_up", "label", "confidence", "alternatives", "label_set", "outlier",
-            "review", "homolog",
+            "probabilities", "embedding", "p_arm_up", "polarity_certainty", "label", "confidence", "alternatives",
+            "label_set", "outlier", "review", "homolog",
         )
     )  # fmt: skip
 
@@ -219,6 +219,7 @@ class ProxyClassifier(MetaphaseStage):
                 probabilities=said.probabilities[index],
                 embedding=said.embeddings[index],
                 p_arm_up=bool(said.p_arm_up[index]),
+                polarity_certainty=float(abs(said.polarity_probability[index] - 0.5) + 0.5),
                 label=label,
                 confidence=float(assigned.confidences[index]),
                 alternatives=self._alternatives(said.probabilities[index], label),

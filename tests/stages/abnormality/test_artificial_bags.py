@@ -47,12 +47,14 @@ def test_strips_of_unknown_polarity_are_left_out_or_shown_to_a_classifier(caplog
 
     def reader(strips: object) -> SimpleNamespace:
         asked.append(len(strips))  # type: ignore[arg-type]
-        return SimpleNamespace(p_arm_up=np.arange(asked[-1]) % 2 == 0)
+        return SimpleNamespace(polarity_probability=np.tile([0.99, 0.02, 0.9, 0.1], asked[-1] // 4))
 
     read = with_polarity(mixed, reader)
     assert asked == [2 * len(TYPES)] * 4  # only the metaphases that need it
     assert np.array_equal(read.polarity[: len(mixed) // 2], mixed.polarity[: len(mixed) // 2])
-    assert read.polarity[len(mixed) // 2 :].tolist() == [1, 0] * (len(mixed) // 4)
+    assert read.polarity[len(mixed) // 2 :].tolist() == [1, 0, -1, -1] * (len(mixed) // 8)
+    believed = with_polarity(mixed, reader, certainty=0.5)
+    assert believed.polarity[len(mixed) // 2 :].tolist() == [1, 0] * (len(mixed) // 4)
 
 
 @given(rows=st.integers(4, 200), scale=st.floats(0.2, 3.0))

@@ -373,7 +373,7 @@ def test_the_strongest_stretch_is_connected_and_holds_the_peak(values: list[floa
     start, stop = (round(end * len(values)) for end in strongest_stretch(evidence))
     assert 0 <= start < stop <= len(values)
     if np.isfinite(evidence).any():
-        inside, peak = evidence[start:stop], np.nanmax(evidence)
+        inside, peak = evidence[start:stop], np.float64(np.nanmax(evidence))
         assert (inside >= peak / 2).all() and inside.max() == peak
         for beside in (start - 1, stop):
             assert not 0 <= beside < len(values) or not evidence[beside] >= peak / 2
