@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,8 @@ from karyonet.case import LABELS, Case, Chromosome, FloatArray, Metaphase
 from karyonet.training.strip_pack import LabelledStrip, median_strip_length, pack_cell, typical_density
 
 from .bags import CaseBags, LabelledProfile, make_bag
-from .profiles import SURE, Preprocessing, ProfileSet
+from .orientation import SURE, orient_pair
+from .profiles import Preprocessing, ProfileSet
 
 TYPES = LABELS[:23]
 """Those of which a person can have two homologs to compare."""
@@ -24,18 +25,11 @@ class Usable:
 
     Attributes:
         least_visible: share of its rows that must show it alone.
-        polarity_certainty: how sure its orientation must be, where it is said how sure it is.
+        polarity_certainty: how sure its orientation must be; with less it is turned as its homolog lies.
     """
 
     least_visible: float = 0.5
     polarity_certainty: float = SURE
-
-    def __call__(self, chromosome: Chromosome) -> bool:
-        """Whether a straightened chromosome can be compared."""
-        assert chromosome.strip is not None
-        if chromosome.p_arm_up is None or chromosome.strip.valid.mean() < self.least_visible:
-            return False
-        return chromosome.polarity_certainty is None or chromosome.polarity_certainty >= self.polarity_certainty
 
 
 def compared_pairs(
@@ -44,7 +38,7 @@ def compared_pairs(
     """The bag of every type of a case, and why others have none.
 
     A pair is what a metaphase has exactly two of. It is left out where an earlier stage gave a reason against its
-    metaphase, where it is not sure which way up one of the two lies, and where too much of one is hidden. Band levels
+    metaphase, where it is not known which way up the two lie, and where too much of one is hidden. Band levels
     are left unknown, as in training.
 
     Args:
@@ -84,12 +78,13 @@ def profiles_of(
         case: its name.
     """
     named = [c for c in metaphase.chromosomes if c.label in LABELS and _shows_something(c)]
-    shown = [chromosome for chromosome in named if usable(chromosome)]
+    up = _orientations(named, usable.polarity_certainty)
+    shown = [c for c in named if c.id in up and _visible_share(c) >= usable.least_visible]
     if not shown:
         return {}
     strips = [_density(chromosome) for chromosome in named]
     pack = pack_cell(
-        [LabelledStrip(_density(c), c.label or "", int(bool(c.p_arm_up))) for c in shown],
+        [LabelledStrip(_density(c), c.label or "", int(up[c.id])) for c in shown],
         case=case, cell=metaphase.id, split="", source="",
         median_length=median_strip_length(strips), density=typical_density(strips),
     )  # fmt: skip
@@ -98,11 +93,41 @@ def profiles_of(
     found = {}
     for chromosome, profile in zip(shown, known.profiles, strict=True):
         assert chromosome.strip is not None and chromosome.label is not None
-        valid = chromosome.strip.valid if chromosome.p_arm_up else chromosome.strip.valid[::-1]
+        valid = chromosome.strip.valid if up[chromosome.id] else chromosome.strip.valid[::-1]
         placed, seen = preprocessing.place(profile, scale, valid)
         if seen.any():
             found[chromosome.id] = LabelledProfile(placed, seen, chromosome.label, metaphase.id, case, id=chromosome.id)
     return found
+
+
+def _orientations(named: Sequence[Chromosome], certainty: float) -> dict[str, bool]:
+    """Whether the short arm is at row 0, by id, of those of which that is sure or two of a type agree on."""
+    by_label: dict[str | None, list[Chromosome]] = {}
+    for chromosome in named:
+        by_label.setdefault(chromosome.label, []).append(chromosome)
+    up: dict[str, bool] = {}
+    for chromosomes in by_label.values():
+        said = {chromosome.id: _probability_up(chromosome) for chromosome in chromosomes}
+        if len(chromosomes) == 2:
+            first, second = chromosomes
+            both = orient_pair((_density(first), _density(second)), (said[first.id], said[second.id]), certainty)
+            up |= {} if both is None else {first.id: both[0], second.id: both[1]}
+        else:
+            up |= {one: p >= 0.5 for one, p in said.items() if max(p, 1 - p) >= certainty}
+    return up
+
+
+def _probability_up(chromosome: Chromosome) -> float:
+    """Of the short arm being at row 0: 0.5 where nothing is said."""
+    if chromosome.p_arm_up is None:
+        return 0.5
+    certainty = 1.0 if chromosome.polarity_certainty is None else chromosome.polarity_certainty
+    return certainty if chromosome.p_arm_up else 1 - certainty
+
+
+def _visible_share(chromosome: Chromosome) -> float:
+    assert chromosome.strip is not None
+    return float(chromosome.strip.valid.mean())
 
 
 def _density(chromosome: Chromosome) -> FloatArray:

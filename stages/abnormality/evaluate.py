@@ -23,7 +23,8 @@ from .artificial_bags import ArtificialBags, BagSettings, Example
 from .comparison import BagComparison
 from .finetune import LabelledBags
 from .labels import read_labels
-from .profiles import SURE, ProfileSet, with_polarity
+from .orientation import SURE
+from .profiles import ProfileSet, with_polarity
 from .stage import STAGE, HomologComparer
 from .train import without_abnormal
 

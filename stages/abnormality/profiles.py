@@ -17,9 +17,9 @@ from karyonet.errors import ArrayError, DataError
 from karyonet.geometry.profiles import left_right_profiles
 from karyonet.training.strip_pack import LEVELS, StripPack
 
+from .orientation import SURE, orient_pair
+
 logger = logging.getLogger(__name__)
-SURE = 0.95
-"""Probability of an orientation from which a chromosome is compared: one that lies upside down looks abnormal."""
 
 
 class Preprocessing(BaseModel):
@@ -137,10 +137,13 @@ class ProfileSet:
 def with_polarity(pack: StripPack, reader: PolarityReader, certainty: float = SURE) -> StripPack:
     """A pack whose strips without a polarity were shown to a classifier, metaphase by metaphase.
 
+    Where it is not sure, the two of a type are turned to each other (:func:`.orientation.orient_pair`); the polarity of
+    one that has no homolog, or several, stays unknown.
+
     Args:
         pack: strips as they were measured.
         reader: says of strips, float32, shape (length, width), whether the short arm is at row 0.
-        certainty: probability, from 0.5, from which that is believed; the polarity of all others stays unknown.
+        certainty: probability, from 0.5, from which that is believed.
     """
     polarity = pack.polarity.copy()
     _, members = np.unique(pack.metaphases, return_inverse=True)
@@ -148,6 +151,13 @@ def with_polarity(pack: StripPack, reader: PolarityReader, certainty: float = SU
     for rows in np.split(order, np.flatnonzero(np.diff(members[order])) + 1):
         if (polarity[rows] < 0).any():
             up = np.asarray(reader([pack.optical_density(int(row)) for row in rows]).polarity_probability)
+            up = np.where(polarity[rows] < 0, up, polarity[rows])
             said = np.where(np.maximum(up, 1 - up) >= certainty, up >= 0.5, -1)
-            polarity[rows] = np.where(polarity[rows] < 0, said, polarity[rows])
+            labels = pack.labels[rows]
+            for label in np.unique(labels[said < 0]):
+                if len(pair := np.flatnonzero(labels == label)) == 2:
+                    strips = pack.strip(int(rows[pair[0]])), pack.strip(int(rows[pair[1]]))
+                    turned = orient_pair(strips, (float(up[pair[0]]), float(up[pair[1]])), certainty)
+                    said[pair] = -1 if turned is None else turned
+            polarity[rows] = said
     return replace(pack, polarity=polarity.astype(np.int8))

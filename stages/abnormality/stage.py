@@ -58,7 +58,10 @@ class HomologComparer(NetworkStage["PairNetwork"]):
             0.5, gt=0, le=1, description="share of a chromosome that must show it alone; with less it is not compared"
         )
         polarity_certainty: float = Field(
-            0.95, ge=0.5, le=1, description="how sure a chromosome's orientation must be; with less it is not compared"
+            0.95,
+            ge=0.5,
+            le=1,
+            description="how sure an orientation must be; with less, homologs are turned to each other",
         )
         device: DeviceName = Field("auto", description="auto takes a GPU where there is one")
         precision: Precision = Field("auto", description="auto takes bfloat16 where the hardware multiplies in it")

@@ -28,7 +28,8 @@ from .artificial_bags import ArtificialBags, BagSettings, Example, TrainingBatch
 from .figures import both_kinds, diagnosis_loss, judge
 from .labels import read_labels
 from .model import Architecture, HomNet
-from .profiles import SURE, Preprocessing, ProfileSet, with_polarity
+from .orientation import SURE
+from .profiles import Preprocessing, ProfileSet, with_polarity
 from .variation import Variation
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class BagRecipe(WeightsRecipe):
         upright: folders of format strips whose chromosomes all lie short arm up, by name.
         pipeline: configuration that finds and straightens the chromosomes of metaphase images.
         polarity: configuration whose classification says where the short arm of a strip is, if nobody does.
-        polarity_certainty: probability from which that is believed; other strips are left out.
+        polarity_certainty: from which probability that is believed; below it two of a type are turned to each other.
     """
 
     variation: Variation = Variation()

@@ -47,14 +47,17 @@ def test_strips_of_unknown_polarity_are_left_out_or_shown_to_a_classifier(caplog
 
     def reader(strips: object) -> SimpleNamespace:
         asked.append(len(strips))  # type: ignore[arg-type]
-        return SimpleNamespace(polarity_probability=np.tile([0.99, 0.02, 0.9, 0.1], asked[-1] // 4))
+        return SimpleNamespace(polarity_probability=np.resize([0.99, 0.02, 0.9, 0.1], asked[-1]))
 
     read = with_polarity(mixed, reader)
     assert asked == [2 * len(TYPES)] * 4  # only the metaphases that need it
     assert np.array_equal(read.polarity[: len(mixed) // 2], mixed.polarity[: len(mixed) // 2])
-    assert read.polarity[len(mixed) // 2 :].tolist() == [1, 0, -1, -1] * (len(mixed) // 8)
-    believed = with_polarity(mixed, reader, certainty=0.5)
-    assert believed.polarity[len(mixed) // 2 :].tolist() == [1, 0] * (len(mixed) // 4)
+    # Homologs lie six places from each other, so that of those with 0.9 and 0.1 the other one is sure, and they agree.
+    assert read.polarity[len(mixed) // 2 :].tolist() == [1, 0] * (len(mixed) // 4)
+    without_homolog = mixed.take(np.delete(np.arange(len(mixed)), len(mixed) - 4))
+    place = len(mixed) - 10
+    assert with_polarity(without_homolog, reader).polarity[place] == -1
+    assert with_polarity(without_homolog, reader, certainty=0.5).polarity[place] == 1
 
 
 @given(rows=st.integers(4, 200), scale=st.floats(0.2, 3.0))

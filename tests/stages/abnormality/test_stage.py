@@ -192,8 +192,10 @@ def test_what_cannot_be_compared_is_left_out_and_the_reason_said(weight: WeightF
     assert "exactly two of chromosome 21" in reasons(stage(Case("p", (trisomy,))))["21"]
     strip_ = one.chromosomes[0].strip
     assert strip_ is not None
+    assert reasons(stage(Case("p", (changed(one, "1", p_arm_up=None),)))).get("1") is None  # its homolog tells
+    nobody = replace(one, chromosomes=tuple(replace(c, p_arm_up=None) for c in one.chromosomes))
+    assert len(reasons(stage(Case("p", (nobody,))))) == 23
     for fields in (
-        {"p_arm_up": None},
         {"strip": None},
         {"strip": replace(strip_, valid=np.arange(strip_.length) < 10)},
         {"strip": replace(strip_, optical_density=np.full_like(strip_.optical_density, np.nan))},
@@ -205,6 +207,16 @@ def test_what_cannot_be_compared_is_left_out_and_the_reason_said(weight: WeightF
     assert set(reasons(stage(Case("p", (unreadable,)))).values()) == {"no metaphase of this case can be used"}
     assert len(reasons(stage(Case("p")))) == 23
     assert len(reasons(stage(Case("p", (replace(one, chromosomes=()),))))) == 23
+
+
+def test_an_orientation_of_which_nobody_is_sure_does_not_change_what_is_said(stage: HomologComparer) -> None:
+    one = metaphase()
+    said = probabilities(stage(Case("p", (one,))))
+    first = next(c for c in one.chromosomes if c.label == "1")
+    doubted = changed(one, "1", p_arm_up=not first.p_arm_up, polarity_certainty=0.7)
+    believed = changed(one, "1", p_arm_up=not first.p_arm_up, polarity_certainty=0.99)
+    assert probabilities(stage(Case("p", (doubted,)))) == said
+    assert probabilities(stage(Case("p", (believed,)))) != said
 
 
 def test_a_y_is_never_compared(stage: HomologComparer) -> None:
