@@ -65,7 +65,7 @@ class JudgedBag:
 
 def summarise(
     bags: Sequence[JudgedBag],
-    threshold: float,
+    threshold: Callable[[int], float],
     *,
     cases: int,
     metaphases: int,
@@ -77,7 +77,7 @@ def summarise(
 
     Args:
         bags: normal and abnormal ones of every number of metaphases asked for.
-        threshold: of the weights, for a type to be a finding.
+        threshold: of the weights, for a type to be a finding, by the number of metaphases.
         cases, metaphases, chromosomes: that the bags are from.
         weights, failures: for the evaluation.
 
@@ -131,10 +131,10 @@ def rows_as_csv(bags: Sequence[JudgedBag]) -> str:
     return text.getvalue()
 
 
-def _figures(bags: Sequence[JudgedBag], threshold: float) -> dict[str, Metric]:
+def _figures(bags: Sequence[JudgedBag], threshold: Callable[[int], float]) -> dict[str, Metric]:
     ranked = ranking_figures(*_columns(bags))
     figures = {name: Metric(value=value, interval=interval) for name, (value, interval) in ranked.items()}
-    counts = _per_case(bags, lambda bag: (*_decided(bag, 0.5), *_decided(bag, threshold)))
+    counts = _per_case(bags, lambda bag: (*_decided(bag, 0.5), *_decided(bag, threshold(len(bag.cells)))))
     figures["f1"] = _metric(lambda s: metrics.f1(s[..., 0], s[..., 1], s[..., 2]), counts)
     figures["f1_at_threshold"] = _metric(lambda s: metrics.f1(s[..., 4], s[..., 5], s[..., 6]), counts)
     figures["sensitivity_at_threshold"] = _metric(lambda s: metrics.ratio(s[..., 4], s[..., 6]), counts)

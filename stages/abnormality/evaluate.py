@@ -88,7 +88,7 @@ def evaluate(
             raise DataError("K414", path=data, reason="its bags are all normal or all abnormal")
     evaluation = summarise(
         bags,
-        stage.threshold,
+        stage.threshold_for,
         cases=len(set(packed.pack.patients.tolist())),
         metaphases=len(cells),
         chromosomes=len(packed.pack),

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from .profiles import Preprocessing
 
 STAGE = "abnormality"
-Threshold = Annotated[float, Field(ge=0, le=1)] | Literal["specificity_95", "specificity_99"]
+Threshold = Annotated[float, Field(ge=0, le=1)] | Literal["auto", "cases_95", "specificity_95", "specificity_99"]
+MANY = 3
+"""Metaphases from which a threshold no longer depends on their number."""
 
 
 class HomologComparer(NetworkStage["PairNetwork"]):
@@ -51,7 +53,7 @@ class HomologComparer(NetworkStage["PairNetwork"]):
 
         weights: str = Field("pki3", description="name of shipped weights, or a .safetensors file")
         threshold: Threshold = Field(
-            "specificity_99", description="probability above which a type is a finding, or the weights' own by name"
+            "auto", description="probability above which a type is a finding, or the weights' own by name; see README"
         )
         max_metaphases: int = Field(10, ge=1, description="of a case that are compared, those of the best quality")
         least_visible: float = Field(
@@ -69,12 +71,11 @@ class HomologComparer(NetworkStage["PairNetwork"]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._threshold = _threshold_of(self._weight, self.options.threshold)
+        self._thresholds = _thresholds_of(self._weight, self.options.threshold)
 
-    @property
-    def threshold(self) -> float:
-        """The probability that a finding exceeds."""
-        return self._threshold
+    def threshold_for(self, metaphases: int) -> float:
+        """The probability that a finding exceeds, by the number of metaphases that were compared (from 1)."""
+        return self._thresholds[min(metaphases, MANY) - 1]
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -93,7 +94,7 @@ class HomologComparer(NetworkStage["PairNetwork"]):
         findings = tuple(
             self._finding(bag, one)
             for bag, one in zip(pairs.bags, said, strict=True)
-            if one.probability > self._threshold
+            if one.probability > self.threshold_for(len(one.metaphases))
         )
         return replace(
             case,
@@ -194,11 +195,17 @@ class HomologComparer(NetworkStage["PairNetwork"]):
         return PairNetwork(weight, options.device, options.precision, options.batch_size)
 
 
-def _threshold_of(weight: WeightFile, threshold: float | str) -> float:
-    """A threshold that was given, or the one of the model card by that name."""
+def _thresholds_of(weight: WeightFile, threshold: float | str) -> tuple[float, ...]:
+    """For 1, 2, … metaphases, up to :data:`MANY`: what was given, or what the model card holds by that name."""
     if not isinstance(threshold, str):
-        return threshold
-    if threshold not in weight.card.thresholds:
-        reason = f"thresholds: there is no {threshold}; give threshold as a number"
-        raise WeightsError("K306", path=card_path(weight.path), reason=reason)
-    return weight.card.thresholds[threshold]
+        return (threshold,) * MANY
+    card = weight.card.thresholds
+    names = ("cases_95", "specificity_99") if threshold == "auto" else (threshold,)
+    for name in names:
+        if name in card:
+            return (card[name],) * MANY
+        by_number = [f"{name}_{number}" for number in range(1, MANY + 1)]
+        if all(one in card for one in by_number):
+            return tuple(card[one] for one in by_number)
+    reason = f"thresholds: there is no {names[-1]}; give threshold as a number"
+    raise WeightsError("K306", path=card_path(weight.path), reason=reason)

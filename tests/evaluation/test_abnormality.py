@@ -45,7 +45,7 @@ def bags() -> list[JudgedBag]:
 
 
 def summary(given: list[JudgedBag], threshold: float = 0.85) -> Evaluation:
-    return summarise(given, threshold, cases=5, metaphases=2, chromosomes=4)
+    return summarise(given, lambda _: threshold, cases=5, metaphases=2, chromosomes=4)
 
 
 def values(evaluation: Evaluation) -> dict[str, float]:

@@ -28,7 +28,7 @@ from karyonet.stages.abnormality.profiles import Preprocessing, ProfileSet
 from karyonet.stages.abnormality.variation import input_pair
 from karyonet.stages.karyotype import CountAndSex
 from karyonet.training.strip_pack import LabelledStrip, pack_cell
-from karyonet.weights import ModelCard, WeightFile, save
+from karyonet.weights import ModelCard, WeightFile, find, save
 
 from .drawn import TYPES, strip
 
@@ -366,8 +366,15 @@ def test_bags_of_another_length_or_of_several_types_are_refused(stage: HomologCo
         make_bag(list(other.values()))
 
 
-def test_thresholds_are_those_of_the_card_or_given(weight: WeightFile) -> None:
-    assert comparer(weight).threshold == 0.9 and comparer(weight, threshold=0.3).threshold == 0.3
+def test_thresholds_are_those_of_the_card_or_given(weight: WeightFile, tmp_path: Path) -> None:
+    assert comparer(weight).threshold_for(2) == 0.9 and comparer(weight, threshold=0.3).threshold_for(1) == 0.3
+    by_number = {"specificity_99": 0.9, "cases_95_1": 0.97, "cases_95_2": 0.95, "cases_95_3": 0.8}
+    (tmp_path / "fitted.safetensors").write_bytes(weight.path.read_bytes())
+    card = weight.card.model_copy(update={"thresholds": by_number})
+    (tmp_path / "fitted.json").write_text(card.model_dump_json())
+    fitted = find("abnormality", tmp_path / "fitted.safetensors")
+    assert [comparer(fitted).threshold_for(n) for n in (1, 2, 3, 10)] == [0.97, 0.95, 0.8, 0.8]
+    assert comparer(fitted, threshold="specificity_99").threshold_for(3) == 0.9
     with pytest.raises(WeightsError, match=r"K306.*specificity_95"):
         comparer(weight, threshold="specificity_95")
     for bad in ("sensitivity", 1.5, -1):

@@ -1,4 +1,4 @@
-"""Real structural cases: which cases are read, what is kept of them and what is said of the answers."""
+"""Real cases and their alarms: which cases are read, what is kept of them, what is said of them, what is fitted."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from karyonet.case import LABELS, Case
 from karyonet.stages.abnormality import HomologComparer
 from karyonet.stages.abnormality.bags import CaseBags
+from karyonet.stages.abnormality.real_cases import Judged, Known, kept_bags, read_cases
 
 from .conftest import loaded
 
@@ -36,39 +37,57 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_structural_cases_and_the_normal_ones_of_a_split_are_read(tool: ModuleType, data: Path) -> None:
-    cases = tool.read_cases(data, "test")
+def test_structural_cases_and_the_normal_ones_of_a_split_are_read(data: Path) -> None:
+    cases = read_cases(data, "test")
     assert [(case.id, case.kind) for case in cases] == [("a", "structural"), ("c", "normal"), ("d", "normal")]
     assert [m.id for m in cases[0].metaphases] == ["a1"] and cases[0].affected == {"2", "14"}
-    assert [case.id for case in tool.read_cases(data, "test", ["test"], limit=1)] == ["c"]
-    assert [case.id for case in tool.read_cases(data, "validation", ["train"])] == ["a", "e"]
+    assert [case.id for case in read_cases(data, "test", ["test"], limit=1)] == ["c"]
+    assert [case.id for case in read_cases(data, "validation", ["train"])] == ["a", "e"]
 
 
-def test_pairs_are_read_once(tool: ModuleType, tmp_path: Path, data: Path) -> None:
-    known, stage, read = tool.read_cases(data, "test")[1], HomologComparer(), []
+def test_pairs_are_read_once(tmp_path: Path, data: Path) -> None:
+    known, stage, read = read_cases(data, "test")[1], HomologComparer(), []
 
     def reader(case: object) -> Case:
         read.append(case)
         return Case("c", ())
 
-    first = tool.kept_bags(tmp_path / "kept" / "c.pickle", known, reader, stage)
-    again = tool.kept_bags(tmp_path / "kept" / "c.pickle", known, reader, stage)
+    first = kept_bags(tmp_path / "kept" / "c.pickle", known, reader, stage)
+    again = kept_bags(tmp_path / "kept" / "c.pickle", known, reader, stage)
     assert (
         read == [known] and isinstance(again, CaseBags) and first.skipped == again.skipped and len(again.skipped) == 23
     )
 
 
 def test_figures_and_ranks_follow_from_the_answers(tool: ModuleType, data: Path) -> None:
-    structural, c, d = tool.read_cases(data, "test")
-    judged = [tool.Judged(structural, "2", 1, 0.9), tool.Judged(structural, "14", 0, None, "hidden")]
-    judged += [tool.Judged(structural, "5", 1, 0.95), tool.Judged(c, "2", 2, 0.2), tool.Judged(d, "3", 1, 0.6)]
-    said = tool.figures(judged, {"high": 0.8, "low": 0.5})
+    structural, c, d = read_cases(data, "test")
+    judged = [Judged(structural, "2", 1, 0.9), Judged(structural, "14", 0, None, "hidden")]
+    judged += [Judged(structural, "5", 1, 0.95), Judged(c, "2", 2, 0.2), Judged(d, "3", 1, 0.6)]
+    said = tool.figures(judged, lambda _: 0.8)
     assert "3 cases, 4 types compared, 1 of them abnormal (1 abnormal ones could not be compared)" in said
     assert "auc                0.667" in said
-    assert "above high (0.8000): 1 of 1 abnormal types; 0.0 %" in said
-    assert "above low (0.5000): 1 of 1 abnormal types; 50.0 %" in said and "exceed 0.6000" in said
+    assert "alarms: 1 of 1 abnormal types; 0.0 %" in said
+    by_number = tool.figures(judged, lambda metaphases: 0.5 if metaphases == 1 else 0.99)
+    assert "alarms: 1 of 1 abnormal types; 50.0 %" in by_number and "of 2 normal cases" in by_number
     rows = tool.structural_table(judged)
     assert "| a | train | 2 | 1 | 0.900 | 2 of 2 | 33.3 % |" in rows and "not compared: hidden" in rows
     text = tool.rows_as_csv(judged).splitlines()
     assert text[0] == ",".join(tool.COLUMNS) and text[2] == "a,structural,train,14,1,0,,hidden" and len(text) == 6
     assert set(LABELS) >= {line.split(",")[3] for line in text[1:]}
+
+
+def test_as_few_normal_cases_as_asked_for_have_an_alarm_and_as_many_types_as_that_allows() -> None:
+    fit = loaded("fit_alarms").fit
+    generator = np.random.default_rng(0)
+    judged = [
+        Judged(Known(f"p{case}", "validation", ()), label, 1 + case % 4, float(generator.random()) ** (1 + case % 4))
+        for case in range(200)
+        for label in LABELS[:20]
+    ]
+    judged.append(Judged(Known("p0", "validation", ()), "21", 0, None, "hidden"))
+    thresholds = fit(judged)
+    assert len(thresholds) == 3 and 1 > thresholds[0] > thresholds[1] > thresholds[2] > 0.5
+    alarmed = {one.case.id for one in judged if one.exceeds(lambda number: thresholds[min(number, 3) - 1])}
+    assert 4 <= len(alarmed) <= 10
+    with pytest.raises(ValueError, match="2 metaphases"):
+        fit([one for one in judged if one.metaphases != 2])
