@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from karyonet.case import Case, Chromosome, Metaphase
+from karyonet.case import Case, Chromosome, Finding, Karyotype, Metaphase
 from karyonet.guideline import load_guideline
 from karyonet.stage import Stage, StageOptions
 
@@ -25,7 +25,7 @@ class CountAndSex(Stage):
 
     A metaphase whose count cannot be trusted (too many gains and losses, too many chromosomes under review), or that an
     earlier stage gave a reason against, is undetermined and takes no part in the karyotype; if all are, so is the
-    case, with the reasons.
+    case, with the reasons. A case of normal counts with a clonal structural finding is undetermined as well.
     """
 
     summary = "Counts, sex chromosomes, clones and the ISCN karyotype"
@@ -80,7 +80,7 @@ class CountAndSex(Stage):
             all_reasons = (f"{r.metaphase}: {reason}" for r in readings.values() for reason in r.reasons)
             karyotype = replace(karyotype, reasons=tuple(dict.fromkeys(all_reasons)))
         others = tuple(finding for finding in case.findings if finding.kind != "numerical")
-        case = replace(case, karyotype=karyotype, findings=(*findings, *others))
+        case = replace(case, karyotype=not_normal(karyotype, others), findings=(*findings, *others))
         return with_states(case, self._guideline, self.options.most_review)
 
     def _read(self, metaphase: Metaphase, named: Sequence[Chromosome]) -> Reading:
@@ -111,6 +111,22 @@ def contradictions(named: Sequence[Chromosome], least_confidence: float) -> tupl
         for c in named
         if c.confidence is not None and c.confidence < least_confidence
     )
+
+
+def not_normal(karyotype: Karyotype, findings: Sequence[Finding]) -> Karyotype:
+    """The karyotype, undetermined where the counts are normal but several metaphases show a structural difference.
+
+    What the difference is, a person has to say: breakpoints are not known, so that no ISCN can be written.
+    """
+    structural = [finding for finding in findings if finding.kind == "structural" and finding.clonal]
+    if karyotype.outcome != "normal" or not structural:
+        return karyotype
+    reasons = tuple(
+        f"by the counts {karyotype}, but the homologs of chromosome {finding.chromosome} differ in structure in "
+        f"{len(finding.metaphases)} metaphases; look at them"
+        for finding in structural
+    )
+    return Karyotype(None, "undetermined", reasons=reasons)
 
 
 def small_objects(chromosomes: Sequence[Chromosome], smallest: float) -> frozenset[str]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from karyonet.case import LABELS, Case, Chromosome, Cluster, Metaphase, Quality
+from karyonet.case import LABELS, Case, Chromosome, Cluster, Finding, Metaphase, Quality
 from karyonet.geometry.region import Region
 from karyonet.stages.karyotype import CountAndSex
 
@@ -42,6 +42,26 @@ def test_options_decide_what_is_believed() -> None:
     case = Case("case", (metaphase(1, [*MALE, "21", "18"]), metaphase(2, [*MALE, "21", "18"])))
     assert str(CountAndSex()(case).karyotype) == "48,XY,+18,+21"
     assert CountAndSex(max_changes=1)(case).karyotype.outcome == "undetermined"  # type: ignore[union-attr]
+
+
+def test_normal_counts_are_not_called_normal_where_a_structure_differs_in_several_metaphases() -> None:
+    counted = Case("case", tuple(metaphase(i, MALE) for i in (1, 2, 3)))
+    finding = Finding("structural", "9", "unknown", None, 0.99, ("m1", "m3"), clonal=True)
+    doubted = CountAndSex()(replace(counted, findings=(finding,)))
+    assert doubted.karyotype is not None and (doubted.karyotype.iscn, doubted.karyotype.outcome) == (
+        None,
+        "undetermined",
+    )
+    assert "46,XY" in doubted.karyotype.reasons[0] and "chromosome 9" in doubted.karyotype.reasons[0]
+    assert doubted.findings == (finding,) and [m.outcome for m in doubted.metaphases] == ["normal"] * 3
+    alone = CountAndSex()(replace(counted, findings=(replace(finding, metaphases=("m1",), clonal=False),)))
+    assert str(alone.karyotype) == "46,XY"
+    gained = CountAndSex()(replace(case_of_trisomy(), findings=(finding,)))
+    assert str(gained.karyotype) == "47,XY,+21"
+
+
+def case_of_trisomy() -> Case:
+    return Case("case", tuple(metaphase(i, [*MALE, "21"]) for i in (1, 2, 3)))
 
 
 def test_an_empty_case_is_undetermined() -> None:
