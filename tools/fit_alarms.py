@@ -6,7 +6,7 @@ each; that share is as large as it can be with at most one normal case in twenty
 
 Example::
 
-    python tools/fit_alarms.py DATA/gband_metaphases --weights pki3 --run runs/alarms
+    python tools/fit_alarms.py DATA/gband_metaphases --weights homnet --run runs/alarms
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHARES = np.geomspace(0.05, 0.0001, 400)
 def main(
     data: Annotated[Path, typer.Argument(help="A data set of format metaphases that states karyotypes.")],
     run: Annotated[Path, typer.Option(help="Folder for the pairs of every case.")],
-    weights: Annotated[str, typer.Option(help="Shipped weights, or a .safetensors file.")] = "pki3",
+    weights: Annotated[str, typer.Option(help="Shipped weights, or a .safetensors file.")] = "homnet",
     split: Annotated[str, typer.Option(help="Of the normal cases.")] = "validation",
     config: Annotated[str, typer.Option(help="Configuration of the stages before.")] = "default",
     threads: Annotated[int | None, typer.Option(min=1, help="Of the CPU.")] = None,

@@ -130,7 +130,7 @@ def abnormality(
     format: Annotated[str, typer.Option("--format", help="strips or metaphases")] = "strips",
     split: Split = None,
     limit: Limit = None,
-    weights: Annotated[str, typer.Option("--weights", help="Shipped weights, or a .safetensors file.")] = "pki3",
+    weights: Annotated[str, typer.Option("--weights", help="Shipped weights, or a .safetensors file.")] = "homnet",
     bags: Annotated[
         str | None,
         typer.Option("--bags", help="Metaphases of a bag: 5, 1-5, or several such as 1,2,5. By default 5, or all."),

@@ -35,7 +35,7 @@ class HomologComparer(NetworkStage["PairNetwork"]):
     In a pipeline it fills ``comparisons`` with one entry a type, and adds a structural finding for each whose
     probability exceeds the threshold. On arrays, without a case::
 
-        HomologComparer.from_pretrained("pki3").compare(profiles, valid, "9").probability
+        HomologComparer.from_pretrained("homnet").compare(profiles, valid, "9").probability
 
     Raises:
         WeightsError: K301, K303, K304 or K306 when it is built; K302, K304 or K305 at its first use.
@@ -51,7 +51,7 @@ class HomologComparer(NetworkStage["PairNetwork"]):
     class Options(StageOptions):
         """Options of :class:`HomologComparer`."""
 
-        weights: str = Field("pki3", description="name of shipped weights, or a .safetensors file")
+        weights: str = Field("homnet", description="name of shipped weights, or a .safetensors file")
         threshold: Threshold = Field(
             "auto", description="probability above which a type is a finding, or the weights' own by name; see README"
         )

@@ -126,16 +126,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stage() -> HomologComparer:
-    return HomologComparer.from_pretrained("pki3", device="cpu", precision="fp32")
+    return HomologComparer.from_pretrained("homnet", device="cpu", precision="fp32")
 
 
 def test_artificial_bags_are_those_of_a_validation_in_training(folder: Path, stage: HomologComparer) -> None:
     plan = BagPlan(((1, 2),), number=40, seed=3)
     evaluation, judged = evaluate(stage, folder, "strips", plan, split="validation")
     assert (evaluation.cases, evaluation.metaphases, evaluation.chromosomes) == (2, 6, 72)
-    assert evaluation.weights[0].sha256 == find("abnormality", "pki3").sha256
+    assert evaluation.weights[0].sha256 == find("abnormality", "homnet").sha256
     profiles = ProfileSet.from_pack(pack_strips_dataset(folder, "validation").pack)
-    network = PairNetwork(find("abnormality", "pki3"), "cpu", "fp32")
+    network = PairNetwork(find("abnormality", "homnet"), "cpu", "fp32")
     source = ArtificialBags(profiles, network.preprocessing, BagSettings(fewest=1, most=2, mixed_sources=()))
     with torch.inference_mode():
         expected = judge(network.model, drawn_bags(source, 40, seed=3), torch.device("cpu"))

@@ -39,7 +39,7 @@ def main(tool: ModuleType, tmp_path: Path) -> Callable[..., None]:
 
     def run(rows: str | None, **changes: Any) -> None:
         told: dict[str, Any] = {
-            "fold": None, "steps": None, "bags_size": 2, "bags": 16, "config": recipe, "weights": "pki3",
+            "fold": None, "steps": None, "bags_size": 2, "bags": 16, "config": recipe, "weights": "homnet",
             "threads": None, "test": False, "table_only": False, "json_file": None, "data": data,
             "run": tmp_path / "runs",
         }  # fmt: skip

@@ -160,7 +160,7 @@ def main(
     bags_size: Annotated[int, typer.Option(min=1, help="Metaphases of every bag.")] = 5,
     bags: Annotated[int, typer.Option(min=2, help="How many bags are evaluated.")] = 1024,
     config: Annotated[Path | None, typer.Option(help="Recipe of HomNet; default: the shipped one.")] = None,
-    weights: Annotated[str, typer.Option(help="Shipped weights, a name or a .safetensors file.")] = "pki3",
+    weights: Annotated[str, typer.Option(help="Shipped weights, a name or a .safetensors file.")] = "homnet",
     threads: Annotated[int | None, typer.Option(min=1, help="Of the CPU.")] = None,
     test: Annotated[bool, typer.Option("--test", help="Evaluate bags of the test cases.")] = False,
     table_only: Annotated[bool, typer.Option("--table", help="Train nothing, tabulate what is there.")] = False,

@@ -74,7 +74,7 @@ def timed(comparer: HomologComparer, bags: Sequence[Bag], repeat: int) -> dict[s
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", default="pki3")
+    parser.add_argument("--weights", default="homnet")
     parser.add_argument("--metaphases", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=30)

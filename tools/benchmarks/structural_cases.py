@@ -43,7 +43,7 @@ def main(
     split: Annotated[str, typer.Option(help="Of the normal cases.")] = "test",
     structural_split: Annotated[list[str] | None, typer.Option(help="Of the structural cases; default: all.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many normal cases.")] = None,
-    weights: Annotated[str, typer.Option(help="Shipped weights, or a .safetensors file.")] = "pki3",
+    weights: Annotated[str, typer.Option(help="Shipped weights, or a .safetensors file.")] = "homnet",
     threshold: Annotated[str, typer.Option(help="Of the alarms: a name in the model card or a number.")] = "auto",
     config: Annotated[str, typer.Option(help="Configuration of the stages before.")] = "default",
     threads: Annotated[int | None, typer.Option(min=1, help="Of the CPU.")] = None,
