@@ -20,7 +20,7 @@ import torch
 import typer
 
 from karyonet.stages.abnormality import HomologComparer
-from karyonet.stages.abnormality.real_cases import Judged, Reading, judge_cases, read_cases
+from karyonet.stages.abnormality.real_cases import JudgedType, Reading, judge_cases, read_cases
 from karyonet.stages.abnormality.stage import MANY
 from karyonet.weights import card_path
 
@@ -53,7 +53,7 @@ def main(
     print(f"{fitted}, of {len(normal)} normal cases, written to {card_path(weight.path)}")
 
 
-def fit(judged: Sequence[Judged]) -> tuple[float, ...]:
+def fit(judged: Sequence[JudgedType]) -> tuple[float, ...]:
     """The thresholds for 1, 2, … :data:`MANY` metaphases.
 
     Args:

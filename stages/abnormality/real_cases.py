@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +14,7 @@ from typing import Literal
 from rich.progress import track
 
 from karyonet.case import LABELS, Case
-from karyonet.config import load_config
+from karyonet.config import PipelineConfig, load_config
 from karyonet.data.metaphases import AnnotatedMetaphase, read_metaphases
 from karyonet.errors import KaryonetError
 from karyonet.evaluation.annotated import StageClassifier
@@ -33,10 +35,11 @@ class Reading(StrEnum):
 
 
 @dataclass(frozen=True)
-class Known:
+class LabelledCase:
     """A case and which of its types are abnormal.
 
     Attributes:
+        id, split: its name, and the split that it belongs to.
         metaphases: of a structural case those that are marked so.
         affected: types; none of a normal case.
     """
@@ -52,10 +55,18 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A type of a case and what was said of it; a probability of None is a type that could not be compared."""
+class JudgedType:
+    """A type of a case and what was said of it.
 
-    case: Known
+    Attributes:
+        case: whose it is.
+        chromosome: one of :data:`karyonet.stages.abnormality.case_bags.TYPES`.
+        metaphases: that were compared.
+        probability: 0–1, of being abnormal; None where it could not be compared.
+        reason: why not.
+    """
+
+    case: LabelledCase
     chromosome: str
     metaphases: int
     probability: float | None
@@ -79,11 +90,13 @@ class JudgedCases:
         failures: cases that could not be read, with the reason.
     """
 
-    judged: tuple[Judged, ...]
+    judged: tuple[JudgedType, ...]
     failures: tuple[str, ...]
 
 
-def judge_cases(cases: Sequence[Known], stage: HomologComparer, read: Reading, config: str, kept: Path) -> JudgedCases:
+def judge_cases(
+    cases: Sequence[LabelledCase], stage: HomologComparer, read: Reading, config: str, kept: Path
+) -> JudgedCases:
     """Let the stage judge every type of some cases.
 
     Args:
@@ -91,14 +104,18 @@ def judge_cases(cases: Sequence[Known], stage: HomologComparer, read: Reading, c
         stage: with its weights.
         read: with the annotated boxes and names, or by the whole pipeline.
         config: of the pipeline whose stages find, straighten and turn the chromosomes.
-        kept: folder of the pairs of every case, which are read once, so that other weights take seconds.
+        kept: folder of the pairs of every case, which are read once, so that other weights of the stage take seconds;
+            another configuration or other weights of the stages before are read anew.
     """
-    reader = in_boxes(config) if read is Reading.boxes else by_pipeline(config)
-    judged: list[Judged] = []
+    settings = load_config(config)
+    pipeline = Pipeline.from_config(settings)
+    reader = in_boxes(pipeline) if read is Reading.boxes else by_pipeline(pipeline, settings)
+    kept = kept / f"{read}_{_fingerprint(pipeline, settings, stage)}"
+    judged: list[JudgedType] = []
     failures: list[str] = []
     for case in track(cases, "comparing"):
         try:
-            bags = kept_bags(kept / f"{read}_{case.id}.pickle", case, reader, stage)
+            bags = kept_bags(kept / f"{case.id}.pickle", case, reader, stage)
         except KaryonetError as fault:
             failures.append(f"{case.id}: {fault}")
         else:
@@ -108,7 +125,7 @@ def judge_cases(cases: Sequence[Known], stage: HomologComparer, read: Reading, c
 
 def read_cases(
     data: Path, split: str, structural_splits: Sequence[str] | None = None, limit: int | None = None
-) -> list[Known]:
+) -> list[LabelledCase]:
     """The structural cases whose affected types are named, of all splits or of some, and the normal ones of a split."""
     found: dict[str, list[AnnotatedMetaphase]] = {}
     for metaphase in read_metaphases(data):
@@ -119,17 +136,17 @@ def read_cases(
         affected = frozenset({label for m in marked for label in m.affected} & set(LABELS))
         where = metaphases[0].split or ""
         if affected and (not structural_splits or where in structural_splits):
-            structural.append(Known(name, where, tuple(marked), affected))
+            structural.append(LabelledCase(name, where, tuple(marked), affected))
         elif not affected and where == split and all(m.karyotype == "normal" and not m.affected for m in metaphases):
-            normal.append(Known(name, where, tuple(metaphases)))
+            normal.append(LabelledCase(name, where, tuple(metaphases)))
     return structural + normal[:limit]
 
 
-def in_boxes(config: str) -> Callable[[Known], Case]:
+def in_boxes(pipeline: Pipeline) -> Callable[[LabelledCase], Case]:
     """Reads the annotated chromosomes, straightened and turned by the stages of a pipeline, with their true names."""
-    classify = StageClassifier(Pipeline.from_config(config).stages)
+    classify = StageClassifier(pipeline.stages)
 
-    def read(known: Known) -> Case:
+    def read(known: LabelledCase) -> Case:
         metaphases = []
         for annotated in known.metaphases:
             seen = classify.metaphase(annotated)
@@ -141,19 +158,19 @@ def in_boxes(config: str) -> Callable[[Known], Case]:
     return read
 
 
-def by_pipeline(config: str) -> Callable[[Known], Case]:
+def by_pipeline(pipeline: Pipeline, settings: PipelineConfig) -> Callable[[LabelledCase], Case]:
     """Reads what the whole pipeline finds in the images of a case."""
-    settings = load_config(config)
-    pipeline = Pipeline.from_config(settings)
 
-    def read(known: Known) -> Case:
+    def read(known: LabelledCase) -> Case:
         paths = [annotated.path for annotated in known.metaphases]
         return pipeline(Case.read(*paths, case_id=known.id, limits=settings.reading)).case
 
     return read
 
 
-def kept_bags(path: Path, known: Known, reader: Callable[[Known], Case], stage: HomologComparer) -> CaseBags:
+def kept_bags(
+    path: Path, known: LabelledCase, reader: Callable[[LabelledCase], Case], stage: HomologComparer
+) -> CaseBags:
     """The pairs of a case, read once."""
     if path.is_file():
         with path.open("rb") as file:
@@ -165,9 +182,17 @@ def kept_bags(path: Path, known: Known, reader: Callable[[Known], Case], stage: 
     return bags
 
 
-def judge(known: Known, bags: CaseBags, stage: HomologComparer) -> list[Judged]:
+def judge(known: LabelledCase, bags: CaseBags, stage: HomologComparer) -> list[JudgedType]:
     """What is said of every type of a case."""
     said = [
-        Judged(known, one.chromosome, len(one.metaphases), one.probability) for one in stage.compare_bags(bags.bags)
+        JudgedType(known, one.chromosome, len(one.metaphases), one.probability) for one in stage.compare_bags(bags.bags)
     ]
-    return [*said, *(Judged(known, label, 0, None, reason) for label, reason in bags.skipped.items())]
+    return [*said, *(JudgedType(known, label, 0, None, reason) for label, reason in bags.skipped.items())]
+
+
+def _fingerprint(pipeline: Pipeline, settings: PipelineConfig, stage: HomologComparer) -> str:
+    """Of all that decides which pairs a case has, and what they look like."""
+    weights = [weight.sha256 for step in pipeline.stages.values() for weight in step.weights]
+    options = stage.options.model_dump(mode="json", include={"max_metaphases", "least_visible", "polarity_certainty"})
+    decisive = [settings.sha256, weights, options, stage.preprocessing.model_dump(mode="json")]
+    return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:12]

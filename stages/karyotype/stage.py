@@ -80,7 +80,7 @@ class CountAndSex(Stage):
             all_reasons = (f"{r.metaphase}: {reason}" for r in readings.values() for reason in r.reasons)
             karyotype = replace(karyotype, reasons=tuple(dict.fromkeys(all_reasons)))
         others = tuple(finding for finding in case.findings if finding.kind != "numerical")
-        case = replace(case, karyotype=not_normal(karyotype, others), findings=(*findings, *others))
+        case = replace(case, karyotype=with_structural_findings(karyotype, others), findings=(*findings, *others))
         return with_states(case, self._guideline, self.options.most_review)
 
     def _read(self, metaphase: Metaphase, named: Sequence[Chromosome]) -> Reading:
@@ -113,7 +113,7 @@ def contradictions(named: Sequence[Chromosome], least_confidence: float) -> tupl
     )
 
 
-def not_normal(karyotype: Karyotype, findings: Sequence[Finding]) -> Karyotype:
+def with_structural_findings(karyotype: Karyotype, findings: Sequence[Finding]) -> Karyotype:
     """The karyotype, undetermined where the counts are normal but several metaphases show a structural difference.
 
     What the difference is, a person has to say: breakpoints are not known, so that no ISCN can be written.

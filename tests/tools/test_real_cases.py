@@ -12,7 +12,7 @@ import pytest
 from karyonet.case import LABELS, Case
 from karyonet.stages.abnormality import HomologComparer
 from karyonet.stages.abnormality.bags import CaseBags
-from karyonet.stages.abnormality.real_cases import Judged, Known, kept_bags, read_cases
+from karyonet.stages.abnormality.real_cases import JudgedType, LabelledCase, kept_bags, read_cases
 
 from .conftest import loaded
 
@@ -24,7 +24,7 @@ def tool() -> ModuleType:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Six images of four cases: one structural in a metaphase, one without a chromosome named, two normal ones."""
+    """Seven images of six cases: one structural in a metaphase, one of which no chromosome is named, one numerical."""
     (tmp_path / "images").mkdir()
     rows = [
         'a1,a,structural,"2,14",train', "a2,a,normal,,train", "b1,b,structural,UNKNOWN,test",
@@ -61,8 +61,8 @@ def test_pairs_are_read_once(tmp_path: Path, data: Path) -> None:
 
 def test_figures_and_ranks_follow_from_the_answers(tool: ModuleType, data: Path) -> None:
     structural, c, d = read_cases(data, "test")
-    judged = [Judged(structural, "2", 1, 0.9), Judged(structural, "14", 0, None, "hidden")]
-    judged += [Judged(structural, "5", 1, 0.95), Judged(c, "2", 2, 0.2), Judged(d, "3", 1, 0.6)]
+    judged = [JudgedType(structural, "2", 1, 0.9), JudgedType(structural, "14", 0, None, "hidden")]
+    judged += [JudgedType(structural, "5", 1, 0.95), JudgedType(c, "2", 2, 0.2), JudgedType(d, "3", 1, 0.6)]
     said = tool.figures(judged, lambda _: 0.8)
     assert "3 cases, 4 types compared, 1 of them abnormal (1 abnormal ones could not be compared)" in said
     assert "auc                0.667" in said
@@ -80,11 +80,13 @@ def test_as_few_normal_cases_as_asked_for_have_an_alarm_and_as_many_types_as_tha
     fit = loaded("fit_alarms").fit
     generator = np.random.default_rng(0)
     judged = [
-        Judged(Known(f"p{case}", "validation", ()), label, 1 + case % 4, float(generator.random()) ** (1 + case % 4))
+        JudgedType(
+            LabelledCase(f"p{case}", "validation", ()), label, 1 + case % 4, float(generator.random()) ** (1 + case % 4)
+        )
         for case in range(200)
         for label in LABELS[:20]
     ]
-    judged.append(Judged(Known("p0", "validation", ()), "21", 0, None, "hidden"))
+    judged.append(JudgedType(LabelledCase("p0", "validation", ()), "21", 0, None, "hidden"))
     thresholds = fit(judged)
     assert len(thresholds) == 3 and 1 > thresholds[0] > thresholds[1] > thresholds[2] > 0.5
     alarmed = {one.case.id for one in judged if one.exceeds(lambda number: thresholds[min(number, 3) - 1])}

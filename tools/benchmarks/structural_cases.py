@@ -7,7 +7,8 @@ normal cases, are normal. Nothing is tuned. The homologs are read
 * with the annotated boxes and names (``--read boxes``), or
 * by the whole pipeline (``--read pipeline``): found, separated, straightened and named by karyonet.
 
-Which pairs a case has is kept in ``--run``, so that other weights take seconds; a run that was stopped goes on.
+Which pairs a case has is kept in ``--run``, so that other weights of HomNet take seconds; a run
+that was stopped goes on.
 
 Example::
 
@@ -31,7 +32,7 @@ from karyonet.evaluation.metrics import ratio
 from karyonet.evaluation.ranking import ranking_figures
 from karyonet.evaluation.report import write_text
 from karyonet.stages.abnormality import HomologComparer
-from karyonet.stages.abnormality.real_cases import Judged, Reading, judge_cases, read_cases
+from karyonet.stages.abnormality.real_cases import JudgedType, Reading, judge_cases, read_cases
 
 COLUMNS = ("case", "kind", "split", "chromosome", "abnormal", "metaphases", "probability", "not_compared")
 
@@ -53,14 +54,18 @@ def main(
     if threads is not None:
         torch.set_num_threads(threads)
     stage = HomologComparer(weights=weights, threshold=threshold)
-    said = judge_cases(read_cases(data, split, structural_split, limit), stage, read, config, run)
+    cases = read_cases(data, split, structural_split, limit)
+    if {case.kind for case in cases} != {"structural", "normal"}:
+        reason = f"it needs structural cases that name a chromosome, and normal cases in the split {split}"
+        raise typer.BadParameter(reason, param_hint="data")
+    said = judge_cases(cases, stage, read, config, run)
     print(figures(said.judged, stage.threshold_for), structural_table(said.judged), sep="\n")
     print(*(f"failed: {failure}" for failure in said.failures), sep="\n")
     if rows is not None:
         write_text(rows, rows_as_csv(said.judged))
 
 
-def figures(judged: Sequence[Judged], threshold: Callable[[int], float]) -> str:
+def figures(judged: Sequence[JudgedType], threshold: Callable[[int], float]) -> str:
     """Ranking of all types that could be compared, and alarms in normal cases; intervals over cases.
 
     Args:
@@ -93,7 +98,7 @@ def figures(judged: Sequence[Judged], threshold: Callable[[int], float]) -> str:
     return "\n".join(lines)
 
 
-def structural_table(judged: Sequence[Judged]) -> str:
+def structural_table(judged: Sequence[JudgedType]) -> str:
     """Every abnormal type with its rank among the types of its case, and how many normal types are ahead of it."""
     normal = np.array([one.probability for one in judged if one.probability is not None and not one.abnormal])
     lines = [
@@ -113,7 +118,7 @@ def structural_table(judged: Sequence[Judged]) -> str:
     return "\n".join(lines)
 
 
-def rows_as_csv(judged: Sequence[Judged]) -> str:
+def rows_as_csv(judged: Sequence[JudgedType]) -> str:
     """One row a type and case, the columns being :data:`COLUMNS`."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
