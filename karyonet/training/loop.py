@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
+import shutil
 import signal
 import threading
 import time
@@ -83,6 +85,11 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.model = task.model.to(self.device).to(memory_format=torch.channels_last)
         self.average = WeightAverage(self.model, recipe.ema) if recipe.ema > 0 else None
+        if recipe.compile:
+            if any(map(shutil.which, (os.environ.get("CXX", "c++"), "g++", "clang++"))):
+                self.model.compile()  # in place: the names of the weights stay
+            else:
+                logger.warning("no C++ compiler was found: the network is trained without being compiled")
         self.optimiser = build_optimiser(self.model, recipe)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimiser, mode="max", factor=recipe.schedule.factor, patience=recipe.schedule.plateau_patience

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from itertools import pairwise
 from pathlib import Path
@@ -77,6 +78,24 @@ def test_training_lowers_the_loss(tmp_path: Path) -> None:
     Trainer(recipe(steps=200, optimiser={"learning_rate": 0.02}, ema=0.9), task, tmp_path).fit()
     assert task.seen[-1] > 0.5 * task.seen[0]
     assert task.seen[-1] > task.seen[0]
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+def test_a_compiled_run_goes_on_without_being_compiled(tmp_path: Path) -> None:
+    compiled = Trainer(recipe(steps=10, compile=True), Regression(), tmp_path)
+    assert compiled.fit().finished
+    plain = Trainer(recipe(steps=20), Regression(), tmp_path)
+    assert plain.fit().step == 20
+    assert list(plain.model.state_dict()) == list(Regression().model.state_dict())
+    assert not same(plain.model, Regression().model)
+
+
+def test_without_a_compiler_the_network_is_trained_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert Trainer(recipe(compile=True), Regression(), tmp_path).fit().finished
+    assert "compiler" in caplog.text
 
 
 def test_it_stops_early_and_restores_the_best(tmp_path: Path) -> None:
