@@ -31,7 +31,7 @@ from karyonet.geometry.curve import (
 
 FloatArray = NDArray[np.float32]
 
-_EIGHT_CONNECTED = np.ones((3, 3), dtype=int)
+EIGHT_CONNECTED = np.ones((3, 3), dtype=int)
 _FOLDED = 1.1
 """Skeletons longer than this many diagonals of the mask's box turn back on themselves: no straight line is a start."""
 _SLENDER, _UNBRANCHED = 3.5, 0.8
@@ -79,24 +79,70 @@ def medial_axis(mask: NDArray[np.bool_]) -> Axis:
     Raises:
         ArrayError: K501 if the mask has not two dimensions, K502 if it is empty.
     """
-    filled = _fill_holes(_padded(mask))
-    body, share = _largest_piece(filled)
+    filled = fill_holes(padded(mask))
+    body, share = largest_piece(filled)
     line, half_width, diagonal = _principal_axis(body if share >= 0.9 else filled)
-    unbranched = 1.0
-    if share >= 0.9:
-        narrow = max(2.0 * float(distance_transform_edt(body)[body].mean()) - 1.0, 0.5)
-        course, unbranched = longest_path(skeletonize(_smooth_outline(body, narrow)))  # type: ignore[no-untyped-call]
-        reach = float(arc_length(course)[-1]) + narrow
-        slender = reach > _SLENDER * 2.0 * half_width and unbranched > _UNBRANCHED
-        if slender or reach > _FOLDED * diagonal:
-            # The last half width of a skeleton turns towards a corner or into one chromatid.
-            line, half_width = _trim(resample(course, 1.0), round(0.5 * narrow)), narrow
-        soft, margin = _soft_edge(body, half_width)
-        line = line + margin
-        if arc_length(line)[-1] > _SQUAT * 2.0 * half_width:
-            line = _centre(line, soft, half_width)
-        line = _cut_at_outline(line, soft, half_width) - margin
-    return _axis(line, float(body.sum()), share, unbranched)
+    if share < 0.9:
+        return _axis(line, float(body.sum()), share, 1.0)
+    course = course_of(body)
+    reach = float(arc_length(course.line)[-1]) + course.half_width
+    slender = reach > _SLENDER * 2.0 * half_width and course.unbranched > _UNBRANCHED
+    if slender or reach > _FOLDED * diagonal:
+        return centred_axis(body, course.trimmed(), course.half_width, share, course.unbranched)
+    return centred_axis(body, line, half_width, share, course.unbranched)
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """The longest path through the skeleton of a mask.
+
+    Attributes:
+        line: float64, shape (n, 2): row and column.
+        half_width: of the mask along it, in pixels, from the mean distance to the outline.
+        unbranched: 0–1, the share of the skeleton that lies on the path.
+    """
+
+    line: Points
+    half_width: float
+    unbranched: float
+
+    def trimmed(self) -> Points:
+        """The line without its last half widths, which turn towards a corner or into one chromatid."""
+        return _trim(resample(self.line, 1.0), round(0.5 * self.half_width))
+
+
+def course_of(body: NDArray[np.bool_]) -> Course:
+    """The course of a mask in one piece, with a clear border and without holes."""
+    half_width = inner_half_width(body)
+    line, unbranched = longest_path(skeletonize(_smooth_outline(body, half_width)))  # type: ignore[no-untyped-call]
+    return Course(line, half_width, unbranched)
+
+
+def inner_half_width(mask: NDArray[np.bool_]) -> float:
+    """Half width of an elongated mask in pixels, of its arms where it is folded, from the mean distance to the outline.
+
+    Args:
+        mask: bool, shape (height, width), at least one pixel set and none on the border.
+    """
+    return max(2.0 * float(distance_transform_edt(mask)[mask].mean()) - 1.0, 0.5)
+
+
+def centred_axis(
+    body: NDArray[np.bool_], line: Points, half_width: float, share: float = 1.0, unbranched: float = 1.0
+) -> Axis:
+    """The axis that a line is the start of: moved to the middle, smoothed, and ended at the outline.
+
+    Args:
+        body: bool, shape (height, width), in one piece; its border is clear and no part of the coordinates of the axis.
+        line: float64, shape (n, 2): row and column in ``body``.
+        half_width: in pixels.
+        share: of the mask that is in ``body``. unbranched: as of :class:`Course`. Both lower the confidence.
+    """
+    soft, margin = _soft_edge(body, half_width)
+    line = line + margin
+    if arc_length(line)[-1] > _SQUAT * 2.0 * half_width:
+        line = _centre(line, soft, half_width)
+    return _axis(_cut_at_outline(line, soft, half_width) - margin, float(body.sum()), share, unbranched)
 
 
 def principal_axis(mask: NDArray[np.bool_]) -> Axis:
@@ -108,12 +154,12 @@ def principal_axis(mask: NDArray[np.bool_]) -> Axis:
     Raises:
         ArrayError: K501 if the mask has not two dimensions, K502 if it is empty.
     """
-    filled = _fill_holes(_padded(mask))
+    filled = fill_holes(padded(mask))
     line, _, _ = _principal_axis(filled)
-    return _axis(line, float(filled.sum()), _largest_piece(filled)[1])
+    return _axis(line, float(filled.sum()), largest_piece(filled)[1])
 
 
-def _padded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def padded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """One pixel around a checked mask."""
     mask = np.asarray(mask, dtype=bool)
     if mask.ndim != 2:
@@ -123,9 +169,9 @@ def _padded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.pad(mask, 1)
 
 
-def _largest_piece(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], float]:
+def largest_piece(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], float]:
     """The largest connected piece of a mask, and its share of the area."""
-    pieces, _ = label(mask, structure=_EIGHT_CONNECTED)
+    pieces, _ = label(mask, structure=EIGHT_CONNECTED)
     areas = np.bincount(pieces.ravel())[1:]
     return pieces == 1 + int(areas.argmax()), float(areas.max() / areas.sum())
 
@@ -185,7 +231,7 @@ def longest_path(skeleton: NDArray[np.bool_]) -> tuple[Points, float]:
     return pixels[path].astype(float), len(path) / len(pixels)
 
 
-def _fill_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def fill_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The mask without holes; its border must be clear."""
     background, _ = label(~mask)
     filled: NDArray[np.bool_] = background != background[0, 0]
@@ -197,7 +243,7 @@ def _smooth_outline(body: NDArray[np.bool_], half_width: float) -> NDArray[np.bo
     smooth = gaussian_filter(body.astype(np.float32), 0.35 * half_width, mode="constant") > 0.5
     smooth[[0, -1]] = False
     smooth[:, [0, -1]] = False
-    _, pieces = label(smooth, structure=_EIGHT_CONNECTED)
+    _, pieces = label(smooth, structure=EIGHT_CONNECTED)
     return smooth if pieces == 1 else body
 
 

@@ -6,6 +6,7 @@ Nothing is invented: every value of a strip is an interpolated value of the imag
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from scipy.ndimage import binary_dilation, gaussian_filter1d, map_coordinates
 from karyonet.errors import ArrayError
 from karyonet.geometry.axis import Axis, medial_axis, principal_axis
 from karyonet.geometry.curve import normals_of, own_stretch
+from karyonet.geometry.folds import folded_axes
 from karyonet.geometry.profiles import left_right_profiles
 from karyonet.geometry.region import Region
 from karyonet.geometry.strip import Strip
@@ -21,12 +23,18 @@ from karyonet.geometry.strip import Strip
 FloatArray = NDArray[np.float32]
 _EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
 _PAD = 4
+_DOUBTFUL, _BETTER = 0.25, 0.08
+"""Unevenness from which a strip may be that of a folded chromosome, and by how much that one has to be less uneven."""
 _INSIDE = 0.499
 """Interpolated mask above which a sample is inside: samples halfway between two pixels are, whatever the rounding."""
 
 
 def straighten(
-    optical_density: FloatArray, region: Region, hidden: NDArray[np.bool_] | None = None, margin: float = 2.0
+    optical_density: FloatArray,
+    region: Region,
+    hidden: NDArray[np.bool_] | None = None,
+    margin: float = 2.0,
+    usual: float | None = None,
 ) -> Strip:
     """Straighten one chromosome.
 
@@ -36,6 +44,8 @@ def straighten(
         hidden: bool, shape (height, width): pixels that show another chromosome as well. Rows of which they cover
             more than half are not valid.
         margin: pixels left free on both sides of the chromosome's width.
+        usual: half width of the chromosomes of the image in pixels, by which a folded one is recognised, see
+            :func:`karyonet.geometry.folds.usual_half_width`; None follows the outline alone.
 
     Returns:
         The strip; its width is odd, its middle column the axis. Profiles are in optical density as given.
@@ -44,10 +54,34 @@ def straighten(
         ArrayError: K501 if the arrays do not fit each other, K502 if the region is empty.
     """
     _check(optical_density, region, hidden)
-    axis = medial_axis(region.mask)
-    reach = int(np.ceil(max(3.0 * axis.half_width, 4.0)))
-    strip, body = _along(axis, uncrossed_normals(axis), reach, optical_density, region, hidden, margin)
-    return replace(strip, confidence=_confidence(axis, body, region.area))
+
+    def sampled(axis: Axis) -> _Sampled:
+        reach = int(np.ceil(max(3.0 * axis.half_width, 4.0)))
+        return _Sampled(axis, *_along(axis, uncrossed_normals(axis), reach, optical_density, region, hidden, margin))
+
+    chosen = sampled(medial_axis(region.mask))
+    if usual is not None and (uneven := chosen.unevenness(usual)) > _DOUBTFUL:
+        others = [sampled(axis) for axis in folded_axes(region.mask, optical_density[region.slices], usual)]
+        best = min(others, key=lambda other: other.unevenness(usual), default=chosen)
+        if best.unevenness(usual) < uneven - _BETTER:
+            chosen = best
+    return replace(chosen.strip, confidence=_confidence(chosen.axis, chosen.body, region.area))
+
+
+class _Sampled(NamedTuple):
+    """What lies along an axis; ``body`` says which samples of the strip's full reach are the chromosome."""
+
+    axis: Axis
+    strip: Strip
+    body: NDArray[np.bool_]
+
+    def unevenness(self, usual: float) -> float:
+        """How little the rows look like those of one straight chromosome: their widths differ, or are not the usual."""
+        widths = self.body.sum(axis=1)
+        tips = len(widths) // 10
+        widths = widths[tips : len(widths) - tips]
+        spread = float(widths.std() / max(float(widths.mean()), 1e-6))
+        return spread + 0.5 * abs(float(np.log(self.axis.half_width / usual)))
 
 
 def turn_upright(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from karyonet.case import Chromosome, FloatArray, Metaphase, Strip
+from karyonet.geometry.folds import usual_half_width
 from karyonet.geometry.region import Region
 from karyonet.geometry.straighten import straighten, turn_upright
 from karyonet.stage import MetaphaseStage, StageOptions
@@ -57,12 +58,20 @@ class Straightener(MetaphaseStage):
         hidden = shared if shared.any() else None
         mean = float(optical_density[owners > 0].mean()) if regions else 1.0
         scale = np.float32(1.0 / mean if mean > 1e-6 else 1.0)
-        strips = [self._strip(optical_density, region, hidden) for region in regions]
+        usual = usual_half_width([region.mask for region in regions])
+        strips = [self._strip(optical_density, region, hidden, usual) for region in regions]
         return [replace(strip, profiles=strip.profiles * scale) for strip in strips]
 
     @abstractmethod
-    def _strip(self, optical_density: FloatArray, region: Region, hidden: NDArray[np.bool_] | None) -> Strip:
-        """The strip of one chromosome; ``hidden`` are the pixels that show another one as well."""
+    def _strip(
+        self, optical_density: FloatArray, region: Region, hidden: NDArray[np.bool_] | None, usual: float | None
+    ) -> Strip:
+        """The strip of one chromosome.
+
+        Args:
+            hidden: the pixels that show another one as well.
+            usual: half width of the chromosomes of the metaphase in pixels; None where there are too few to tell.
+        """
 
 
 class MedialAxisStraightener(Straightener):
@@ -78,8 +87,10 @@ class MedialAxisStraightener(Straightener):
 
     summary: ClassVar[str] = "Straightens chromosomes along their medial axis; geometry alone, no texture is generated"
 
-    def _strip(self, optical_density: FloatArray, region: Region, hidden: NDArray[np.bool_] | None) -> Strip:
-        return straighten(optical_density, region, hidden, self.options.margin)
+    def _strip(
+        self, optical_density: FloatArray, region: Region, hidden: NDArray[np.bool_] | None, usual: float | None
+    ) -> Strip:
+        return straighten(optical_density, region, hidden, self.options.margin, usual)
 
 
 class UprightCropper(Straightener):
@@ -93,7 +104,9 @@ class UprightCropper(Straightener):
 
     summary: ClassVar[str] = "Cuts chromosomes out and turns their long axis upright; what is bent stays bent"
 
-    def _strip(self, optical_density: FloatArray, region: Region, hidden: NDArray[np.bool_] | None) -> Strip:
+    def _strip(
+        self, optical_density: FloatArray, region: Region, hidden: NDArray[np.bool_] | None, usual: float | None
+    ) -> Strip:
         return turn_upright(optical_density, region, hidden, self.options.margin)
 
 
