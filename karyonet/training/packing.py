@@ -21,6 +21,7 @@ from karyonet.data.mfish import MfishMetaphase, boxed, read_mfish
 from karyonet.data.strips import AnnotatedCell, chromosome_regions, read_strips
 from karyonet.errors import DataError, StageError
 from karyonet.evaluation.segmentation_truth import AnnotatedImage, read_annotated_images
+from karyonet.geometry.folds import usual_half_width
 from karyonet.geometry.region import BoundingBox
 from karyonet.geometry.straighten import straighten
 from karyonet.stage import BoxSegmenter
@@ -234,8 +235,9 @@ def _pack_annotated_cell(cell: AnnotatedCell, source: str, upright: bool) -> tup
     density, regions = chromosome_regions(cell)
     polarity = 1 if upright else -1
     # Row 0 of a strip is the end of the axis that lies higher, which is the short arm's in an upright chromosome.
+    usual = usual_half_width([region.mask for region in regions])
     strips = [
-        LabelledStrip(straighten(density, region).optical_density, chromosome.label, polarity)
+        LabelledStrip(straighten(density, region, usual=usual).optical_density, chromosome.label, polarity)
         for chromosome, region in zip(cell.chromosomes, regions, strict=True)
     ]
     return pack_cell(strips, case=cell.case, cell=cell.id, split=cell.split or "", source=source), len(strips)

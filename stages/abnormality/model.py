@@ -30,6 +30,7 @@ class Architecture(BaseModel):
         merge_range: samples that are merged into one region.
         channels: of a region. embedding: of a pair.
         stem: channels of two convolutions over samples before regions are merged; 0 leaves them out.
+        blocks: residual blocks of separable convolutions over neighbouring regions, before all are mixed.
         layers, heads, head_dim: of the attention between homologs.
         attention: ``softmax``, or ``ratio``, scores divided by their sum, which can turn a sign or grow without bound;
             instead of it ``mlp`` or ``cnn``, weights that are the same for every pair, over all places or over
@@ -53,6 +54,7 @@ class Architecture(BaseModel):
     channels: int = Field(default=64, ge=4)
     embedding: int = Field(default=128, ge=4)
     stem: int = Field(default=16, ge=0)
+    blocks: int = Field(default=0, ge=0)
     layers: int = Field(default=2, ge=1)
     heads: int = Field(default=4, ge=1)
     head_dim: int = Field(default=16, ge=1)
@@ -112,6 +114,22 @@ class Mixing(nn.Module):
         return mixed
 
 
+class Neighbours(nn.Module):
+    """Residual blocks of two separable convolutions over neighbouring regions, as in Xception (Chollet, CVPR 2017)."""
+
+    def __init__(self, channels: int, blocks: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(nn.Sequential(*(_separable(channels) for _ in range(2))) for _ in range(blocks))
+
+    def forward(self, regions: Tensor, visible: Tensor) -> Tensor:
+        """Shape (n, regions, channels), in and out; what is not visible takes no part."""
+        shown = visible[:, None]
+        found = regions.transpose(1, 2) * shown
+        for block in self.blocks:
+            found = (found + block(found)) * shown
+        return found.transpose(1, 2)
+
+
 class CMSBlock(nn.Module):
     """From the halves' profiles to regions: merging, chromosome type and band level, mixing (paper eq. 1–3)."""
 
@@ -129,6 +147,7 @@ class CMSBlock(nn.Module):
         # The paper's kernel (2, k) with stride (2, k) over a 2 × 512 image is this one over 2 channels.
         self.merge = nn.Conv1d(width or 2, architecture.channels, kernel, kernel)
         self.information = nn.Linear(len(LABELS) + len(BAND_LEVELS), architecture.regions * architecture.channels)
+        self.neighbours = Neighbours(architecture.channels, architecture.blocks)
         self.mixing = Mixing(architecture)
         self.place = nn.Linear(_PLACES, architecture.channels) if architecture.positions else None
         self.position = (
@@ -156,7 +175,7 @@ class CMSBlock(nn.Module):
         regions = regions + self.information(known).view(-1, count, self.architecture.channels)
         if self.position is not None and self.place is not None:
             regions = regions + self.position + self.place(relative_places(visible))
-        return self.mixing(regions * visible[:, :, None], visible), visible
+        return self.mixing(self.neighbours(regions, visible), visible), visible
 
 
 class BagBlock(nn.Module):
@@ -291,6 +310,12 @@ _PLACES = 6
 
 def _two_layers(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, outputs))
+
+
+def _separable(channels: int) -> nn.Sequential:
+    """Activation, depthwise and pointwise convolution, batch normalisation."""
+    depthwise = nn.Conv1d(channels, channels, 5, padding=2, groups=channels, bias=False)
+    return nn.Sequential(nn.GELU(), depthwise, nn.Conv1d(channels, channels, 1, bias=False), nn.BatchNorm1d(channels))
 
 
 def _shares(present: Tensor) -> Tensor:

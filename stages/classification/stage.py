@@ -96,7 +96,7 @@ class ProxyClassifier(MetaphaseStage):
             "qband", description="the same for metaphases that are light on black; null takes the others for all"
         )
         review_margin: float = Field(
-            2.0, ge=0, description="nats: a name is put under review if the next best naming is no worse than this"
+            4.0, ge=0, description="nats: a name is put under review if the next best naming is no worse than this"
         )
         review_score: float = Field(
             0.9,

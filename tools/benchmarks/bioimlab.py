@@ -34,6 +34,7 @@ NETWORKS = {
     "resnext": "ResNeXt (cross entropy)",
     "proxy_resnext": "Proxy-ResNeXt",
     "proxy_resnext_cbam": "Proxy-ResNeXt-CBAM",
+    "proxy_regnety": "Proxy-RegNetY-CBAM",
 }
 FIGURES = ("accuracy", "accuracy_joint", "precision", "recall", "f1", "recall_at_1", "recall_at_2", "recall_at_4",
            "recall_at_8", "polarity_accuracy")  # fmt: skip

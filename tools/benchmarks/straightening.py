@@ -28,6 +28,7 @@ from scipy.ndimage import find_objects, gaussian_filter1d, label, map_coordinate
 from skimage.filters import threshold_otsu
 
 from karyonet.case import Strip
+from karyonet.geometry.folds import usual_half_width
 from karyonet.geometry.region import Region, box_iou
 from karyonet.geometry.straighten import straighten
 from karyonet.imaging import to_optical_density
@@ -159,9 +160,10 @@ def report(name: str, metaphases: list[list[Example]]) -> None:
     seconds, kept, confidences, heights, lengths, homologs = [], [], [], [], [], []
     for examples in metaphases:
         by_class: dict[str, list[Strip]] = defaultdict(list)
+        usual = usual_half_width([region.mask for _, _, region, _ in examples])
         for chromosome, density, region, height in examples:
             start = time.process_time()
-            strip = straighten(density, region)
+            strip = straighten(density, region, usual=usual)
             seconds.append(time.process_time() - start)
             kept.append(float(strip.optical_density.sum()) / max(float(region.crop(density).sum()), 1e-6))
             confidences.append(strip.confidence)

@@ -38,6 +38,7 @@ ABLATIONS: dict[str, Ablation] = {
     "align_mlp": Ablation("HomNet, alignment by MLP", {"attention": "mlp"}),
     "align_cnn": Ablation("HomNet, alignment by CNN", {"attention": "cnn"}),
     **{f"merge_{size}": Ablation(f"HomNet, merge range {size}", {"merge_range": size}) for size in (16, 32, 48, 64)},
+    **{f"blocks_{count}": Ablation(f"HomNet, {count} convolution blocks", {"blocks": count}) for count in (2, 4)},
     "bag_loss": Ablation("HomNet, loss of the bag alone", {}, _BAG_ALONE),
     "paper": Ablation("HomNet by the paper's equations", _PAPER, _BAG_ALONE),
 }

@@ -51,7 +51,7 @@ def close(first: torch.Tensor, second: torch.Tensor) -> bool:
     return torch.allclose(first, second, atol=1e-5)
 
 
-@pytest.mark.parametrize("changes", [{}, {"bag_pool": "sum"}, {"attention": "ratio"}, {"local": False}])
+@pytest.mark.parametrize("changes", [{}, {"bag_pool": "sum"}, {"attention": "ratio"}, {"local": False}, {"blocks": 2}])
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 999))
 def test_swapping_the_homologs_of_a_metaphase_swaps_what_is_said_of_them_and_changes_nothing_else(
