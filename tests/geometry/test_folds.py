@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from karyonet.geometry.axis import medial_axis
@@ -73,11 +75,18 @@ def test_open_chromatids_are_not_followed():
     assert np.abs(strip.axis[:, 1] - 29.5).max() < 1.0
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 40), (30, 30)])
-def test_any_mask_can_be_asked(shape):
-    mask = np.ones(shape, bool)
-    for axis in folded_axes(mask, mask.astype(np.float32), 5.0):
-        assert np.isfinite(axis.points).all()
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.3, 3.0), st.integers(1, 60), st.integers(1, 60), st.floats(1.0, 12.0))
+def test_any_mask_is_straightened(seed, coarse, height, width, usual):
+    """Ragged masks in pieces and with holes, smaller and larger than what is usual."""
+    noise = gaussian_filter(np.random.default_rng(seed).standard_normal((height, width)), coarse)
+    mask = noise > np.median(noise)
+    mask[height // 2, width // 2] = True
+    density = np.where(mask, noise - noise.min() + 0.1, 0.0).astype(np.float32)
+    axes = folded_axes(mask, density, usual)
+    assert all(np.isfinite(axis.points).all() and 0 <= axis.confidence <= 1 for axis in axes)
+    strip = straighten(density, Region.from_mask(mask), usual=usual)
+    assert np.isfinite(strip.optical_density).all() and len(strip.axis) == strip.length >= 1
 
 
 def test_the_stage_takes_the_width_of_the_metaphase(draw_rod):
