@@ -45,6 +45,7 @@ class ClassificationRecipe(WeightsRecipe):
         data: strip packs (``.npz``) or data set folders of format strips, metaphases or mfish.
         architecture, preprocessing, augmentation: of the network, its input and the training examples.
         sampling, per_class: see :class:`~karyonet.stages.classification.dataset.SampleOrder`.
+        repeats: how often the strips of a data set are drawn for every time that others are, by its name.
         fewest: examples that every type needs in the training part.
         label_smoothing: of the class loss.
         polarity_weight: of the polarity loss beside the class loss.
@@ -61,6 +62,7 @@ class ClassificationRecipe(WeightsRecipe):
     augmentation: Augmentation = Augmentation()
     sampling: Sampling = "square_root"
     per_class: int = Field(default=4, ge=1)
+    repeats: dict[str, int] = Field(default_factory=dict)
     fewest: int = Field(default=4, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     polarity_weight: float = Field(default=0.3, ge=0)
@@ -86,15 +88,20 @@ class ClassificationTask:
         torch.manual_seed(recipe.seed)
         self.model: nn.Module = ProxyResNeXtCBAM(recipe.architecture)
         start_from(self.model, "classification", recipe.initial, recipe.architecture)
-        self.order = SampleOrder(
-            training.pack.labels, recipe.batch_size, recipe.sampling, recipe.per_class, recipe.seed
-        )
+        often = np.array([recipe.repeats.get(source, 1) for source in training.pack.sources.tolist()])
+        self._rows = np.repeat(np.arange(len(training)), often)
+        labels = training.pack.labels[self._rows]
+        self.order = SampleOrder(labels, recipe.batch_size, recipe.sampling, recipe.per_class, recipe.seed)
         self._classes = class_loss(self.model.head, recipe.architecture, recipe.label_smoothing)
+
+    def rows(self, step: int) -> NDArray[np.int64]:
+        """Which training strips a step sees."""
+        return self._rows[self.order(step)]
 
     def batch(self, step: int, device: torch.device) -> StripBatch:
         """The augmented strips of a step."""
         seed = self.recipe.seed * 1_000_003 + step
-        return self.training.augmented(self.order(step), self.recipe.augmentation, seed, device)
+        return self.training.augmented(self.rows(step), self.recipe.augmentation, seed, device)
 
     def loss(self, model: nn.Module, batch: StripBatch) -> Tensor:
         """Class loss plus weighted polarity loss, the latter over the strips whose polarity is known."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from karyonet.case import LABELS
@@ -12,8 +13,9 @@ from karyonet.errors import DataError
 from karyonet.stages.classification import ProxyClassifier
 from karyonet.stages.classification.dataset import StripSet
 from karyonet.stages.classification.inference import Network
+from karyonet.stages.classification.preprocessing import Preprocessing
 from karyonet.stages.classification.self_labelling import label_polarity, polarity_once
-from karyonet.stages.classification.train import main
+from karyonet.stages.classification.train import ClassificationRecipe, ClassificationTask, main
 from karyonet.training.calibration import fit_temperature
 from karyonet.training.strip_pack import LabelledStrip, StripPack, concatenate, pack_cell
 from karyonet.weights import find
@@ -125,6 +127,23 @@ def test_weights_of_another_architecture_are_warned_of(
         settings = {"steps": 1, "validation_steps": None, "architecture": architecture}
         main(recipe(tmp_path, **settings), [pack], tmp_path / f"warned{warned}", initial=str(first))
         assert ("output_stride None there, 16 here" in caplog.text) is warned
+
+
+def test_a_data_set_may_be_drawn_more_often(pack: Path) -> None:
+    strips = StripPack.read(pack).select(split="train")
+    sources = np.where(np.arange(len(strips)) < len(strips) // 4, "ours", "theirs")
+    training = StripSet.from_pack(replace(strips, sources=sources), Preprocessing(height=96, width=24))
+    settings = {"name": "drawn", "steps": 1, "batch_size": 32, "device": "cpu", "sampling": "shuffled",
+                "architecture": {"backbone": "test_resnet", "embedding_dim": 16}, "augmentation": {"flip": 0.0},
+                "preprocessing": {"height": 96, "width": 24}}  # fmt: skip
+    for repeats, share in (({}, 1 / 4), ({"ours": 3}, 3 / 6)):
+        task = ClassificationTask(
+            ClassificationRecipe.model_validate({**settings, "repeats": repeats}), training, training
+        )
+        rows = np.concatenate([task.rows(step) for step in range(task.order.steps_per_pass)])
+        assert (sources[rows] == "ours").mean() == pytest.approx(share, abs=0.06)
+        labels = task.batch(0, torch.device("cpu")).labels.numpy()
+        assert (labels == strips.labels[task.rows(0)]).all()
 
 
 def test_unknown_polarity_is_taken_from_weights_that_are_sure_of_it(pack: Path, tmp_path: Path) -> None:
