@@ -66,15 +66,18 @@ class HomLayer(nn.Module):
         normalise: layer normalisation before, and r + GELU(r̂) instead of r̂.
         dropout: in training, on what was looked up.
         regions: of a profile.
+        near: scores fall with the distance between two places, in each head by a slope of its own that is learned
+            (after ALiBi, Press et al., ICLR 2022): normal homologs have the same at the same place.
     """
 
     def __init__(
         self, channels: int, heads: int, head_dim: int, attention: Literal["softmax", "ratio", "mlp", "cnn"],
-        normalise: bool, dropout: float, regions: int,
+        normalise: bool, dropout: float, regions: int, near: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.heads, self.attention, self.normalise = heads, attention, normalise
         self.scale = head_dim**-0.5
+        self.slope = nn.Parameter(torch.linspace(0.0, 1.0, heads)) if near else None
         self.norm = nn.LayerNorm(channels) if normalise else nn.Identity()
         self.fixed: FixedAlignment | None = None
         if attention == "mlp" or attention == "cnn":
@@ -102,6 +105,8 @@ class HomLayer(nn.Module):
     def _attended(self, looking: Tensor, seen: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
         query, key, value = self._split(self.query(looking)), self._split(self.key(seen)), self._split(self.value(seen))
         scores = (query @ key.transpose(-1, -2)).float() * self.scale
+        if self.slope is not None:
+            scores = scores - self.slope[:, None, None] * _distances(visible.shape[1], scores)
         weights = self._weights(scores, visible[:, None, None])
         return (weights.to(value.dtype) @ value).transpose(1, 2).flatten(2), weights.mean(dim=1)
 
@@ -120,21 +125,21 @@ class HomBlock(nn.Module):
     """Layers of cross attention between homologs, with the same weights in both directions.
 
     Args:
-        channels, layers, heads, head_dim, attention, normalise, dropout, regions: of the layers; with the attention
-            ``none`` there are none, and nothing is compared.
+        channels, layers, heads, head_dim, attention, normalise, dropout, regions, near: of the layers; with the
+            attention ``none`` there are none, and nothing is compared.
         update: ``parallel`` or ``sequential``: whether the second homolog looks at the first one as it was or as it is.
     """
 
     def __init__(
         self, channels: int, layers: int, heads: int, head_dim: int, attention: Alignment,
-        update: Literal["parallel", "sequential"], normalise: bool, dropout: float, regions: int,
+        update: Literal["parallel", "sequential"], normalise: bool, dropout: float, regions: int, near: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.parallel = update == "parallel"
         self.layers = nn.ModuleList()
         if attention != "none":
             self.layers.extend(
-                HomLayer(channels, heads, head_dim, attention, normalise, dropout, regions) for _ in range(layers)
+                HomLayer(channels, heads, head_dim, attention, normalise, dropout, regions, near) for _ in range(layers)
             )
 
     def forward(self, own: Tensor, other: Tensor, visible: Tensor, other_visible: Tensor) -> Compared:
@@ -150,3 +155,9 @@ class HomBlock(nn.Module):
             other, other_alignment = layer(other, own if self.parallel else updated, visible)
             own = updated
         return Compared(own, other, alignment, other_alignment)
+
+
+def _distances(regions: int, like: Tensor) -> Tensor:
+    """How many regions lie between two places, shape (regions, regions)."""
+    place = torch.arange(regions, dtype=like.dtype, device=like.device)
+    return (place[:, None] - place).abs()

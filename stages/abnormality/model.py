@@ -16,14 +16,16 @@ from karyonet.case import LABELS
 
 from .attention import Alignment, HomBlock
 from .bags import BAND_LEVELS, BagBatch
+from .convolutions import Neighbours, SideBySide
 from .pooling import agreed, average, mean_and_maximum, relative_places, strongest
 
 
 class Architecture(BaseModel):
     """What a network is built from; stored in the model card of its weights.
 
-    The paper's network is ``samples=512, merge_range=32, stem=0, normalise=False, positions=False, attention="ratio",
-    layers=1, pair_pool="flatten", bag_pool="sum", local=False, dropout=0``; sizes are those of the official code.
+    The paper's network is ``samples=512, merge_range=32, stem=0, blocks=0, beside=0, normalise=False,
+    positions=False, attention="ratio", near=False, layers=1, pair_pool="flatten", bag_pool="sum", local=False,
+    dropout=0``; sizes are those of the official code.
 
     Attributes:
         samples: of a profile.
@@ -31,10 +33,13 @@ class Architecture(BaseModel):
         channels: of a region. embedding: of a pair.
         stem: channels of two convolutions over samples before regions are merged; 0 leaves them out.
         blocks: residual blocks of separable convolutions over neighbouring regions, before all are mixed.
+        beside: channels of the first convolution over both homologs side by side, the features of which join those of
+            the aligned pair; 0 leaves them out.
         layers, heads, head_dim: of the attention between homologs.
         attention: ``softmax``, or ``ratio``, scores divided by their sum, which can turn a sign or grow without bound;
             instead of it ``mlp`` or ``cnn``, weights that are the same for every pair, over all places or over
             neighbouring ones; ``none``: the homologs are not compared (the last three are ablations of Table 4).
+        near: attention prefers what lies at the same place; of ``softmax`` alone.
         update: ``parallel`` for both homologs at once, or ``sequential`` as in the official code, whose answer depends
             on which homolog comes first.
         pair_pool: ``symmetric`` in the homologs, or ``flatten``, both laid end to end.
@@ -54,11 +59,13 @@ class Architecture(BaseModel):
     channels: int = Field(default=64, ge=4)
     embedding: int = Field(default=128, ge=4)
     stem: int = Field(default=16, ge=0)
-    blocks: int = Field(default=0, ge=0)
+    blocks: int = Field(default=2, ge=0)
+    beside: int = Field(default=16, ge=0)
     layers: int = Field(default=2, ge=1)
     heads: int = Field(default=4, ge=1)
     head_dim: int = Field(default=16, ge=1)
     attention: Alignment = "softmax"
+    near: bool = True
     update: Literal["parallel", "sequential"] = "parallel"
     pair_pool: Literal["symmetric", "flatten"] = "symmetric"
     bag_pool: Literal["gated", "sum", "apart"] = "gated"
@@ -112,22 +119,6 @@ class Mixing(nn.Module):
         turned = (self.overall_norm(regions) * shown).transpose(1, 2)
         mixed: Tensor = (regions + self.overall(turned).transpose(1, 2)) * shown
         return mixed
-
-
-class Neighbours(nn.Module):
-    """Residual blocks of two separable convolutions over neighbouring regions, as in Xception (Chollet, CVPR 2017)."""
-
-    def __init__(self, channels: int, blocks: int) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(nn.Sequential(*(_separable(channels) for _ in range(2))) for _ in range(blocks))
-
-    def forward(self, regions: Tensor, visible: Tensor) -> Tensor:
-        """Shape (n, regions, channels), in and out; what is not visible takes no part."""
-        shown = visible[:, None]
-        found = regions.transpose(1, 2) * shown
-        for block in self.blocks:
-            found = (found + block(found)) * shown
-        return found.transpose(1, 2)
 
 
 class CMSBlock(nn.Module):
@@ -225,14 +216,29 @@ class HomNet(nn.Module):
         self.hom = HomBlock(
             channels, architecture.layers, architecture.heads, architecture.head_dim, architecture.attention,
             architecture.update, architecture.normalise, architecture.dropout, architecture.regions,
+            architecture.near and architecture.attention == "softmax",
         )  # fmt: skip
         self.compares = architecture.attention != "none"
+        self.beside = (
+            SideBySide(architecture.beside, channels, architecture.blocks)
+            if architecture.beside and self.compares
+            else None
+        )
         summary = 4 * channels if architecture.pair_pool == "symmetric" else 2 * channels * architecture.regions
+        summary += 0 if self.beside is None else self.beside.size
         self.pair = nn.Sequential(nn.Linear(summary, size), nn.GELU(), nn.Dropout(architecture.dropout))
         self.evidence = _two_layers(2 * channels, channels, 1, architecture.dropout)
         self.which = _two_layers(4 * channels, channels, 1, architecture.dropout)
         self.bag = BagBlock(architecture)
         self.local = nn.Linear(2, 1) if architecture.local else None
+
+    def train(self, mode: bool = True) -> HomNet:
+        """Normalisation in frozen parts (:func:`freeze`) keeps its statistics."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm1d) and not module.weight.requires_grad:
+                module.eval()
+        return self
 
     def forward(self, batch: BagBatch) -> Diagnosis:
         """Judge bags; see :func:`~karyonet.stages.abnormality.bags.collate`."""
@@ -263,7 +269,8 @@ class HomNet(nn.Module):
             empty = values.new_zeros((bags * most, *values.shape[1:]))
             return empty.index_copy(0, rows, values).view(bags, most, *values.shape[1:])
 
-        logit, weight = self.bag(placed(self._pair(updated, visible, summaries)), batch.present)
+        apart = None if self.beside is None else self.beside(profiles, valid)
+        logit, weight = self.bag(placed(self._pair(updated, visible, summaries, apart)), batch.present)
         logit = logit.float()
         whole, whole_visible = placed(evidence), placed(visible.to(torch.uint8)) > 0
         if self.local is not None:
@@ -274,20 +281,21 @@ class HomNet(nn.Module):
             logit, placed(homolog), whole * whole_visible, whole_visible, placed(alignment.float()), weight
         )
 
-    def _pair(self, updated: Tensor, visible: Tensor, summaries: Tensor) -> Tensor:
+    def _pair(self, updated: Tensor, visible: Tensor, summaries: Tensor, beside: Tensor | None) -> Tensor:
         """Embedding of each pair (paper eq. 5), shape (n, embedding); without comparison, mean of each homolog's."""
         if self.compares:
-            return self._joined(updated, visible, summaries)
-        alone = [self._joined(updated * one[:, None, None], visible, summaries * one[:, None])
+            return self._joined(updated, visible, summaries, beside)
+        alone = [self._joined(updated * one[:, None, None], visible, summaries * one[:, None], None)
                  for one in torch.eye(2, dtype=updated.dtype, device=updated.device)]  # fmt: skip
         return (alone[0] + alone[1]) / 2
 
-    def _joined(self, updated: Tensor, visible: Tensor, summaries: Tensor) -> Tensor:
+    def _joined(self, updated: Tensor, visible: Tensor, summaries: Tensor, beside: Tensor | None) -> Tensor:
         if self.architecture.pair_pool == "flatten":
-            joined: Tensor = self.pair((updated * visible[..., None]).flatten(1))
-            return joined
-        first, second = summaries.unbind(dim=1)
-        joined = self.pair(torch.cat([first + second, (first - second).abs()], dim=1))
+            parts = [(updated * visible[..., None]).flatten(1)]
+        else:
+            first, second = summaries.unbind(dim=1)
+            parts = [first + second, (first - second).abs()]
+        joined: Tensor = self.pair(torch.cat(parts if beside is None else [*parts, beside], dim=1))
         return joined
 
 
@@ -310,12 +318,6 @@ _PLACES = 6
 
 def _two_layers(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, outputs))
-
-
-def _separable(channels: int) -> nn.Sequential:
-    """Activation, depthwise and pointwise convolution, batch normalisation."""
-    depthwise = nn.Conv1d(channels, channels, 5, padding=2, groups=channels, bias=False)
-    return nn.Sequential(nn.GELU(), depthwise, nn.Conv1d(channels, channels, 1, bias=False), nn.BatchNorm1d(channels))
 
 
 def _shares(present: Tensor) -> Tensor:

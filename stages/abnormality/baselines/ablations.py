@@ -27,8 +27,8 @@ class Ablation:
 
 _BAG_ALONE = {"homolog_weight": 0.0, "evidence_weight": 0.0}
 _PAPER = {
-    "stem": 0, "layers": 1, "attention": "ratio", "pair_pool": "flatten", "bag_pool": "sum", "normalise": False,
-    "positions": False, "local": False, "dropout": 0.0, "merge_range": 16,
+    "stem": 0, "blocks": 0, "beside": 0, "near": False, "layers": 1, "attention": "ratio", "pair_pool": "flatten",
+    "bag_pool": "sum", "normalise": False, "positions": False, "local": False, "dropout": 0.0, "merge_range": 16,
 }  # fmt: skip
 """The paper merges 32 of 512 samples at one a pixel; 16 of 256 are as many regions."""
 
@@ -38,7 +38,9 @@ ABLATIONS: dict[str, Ablation] = {
     "align_mlp": Ablation("HomNet, alignment by MLP", {"attention": "mlp"}),
     "align_cnn": Ablation("HomNet, alignment by CNN", {"attention": "cnn"}),
     **{f"merge_{size}": Ablation(f"HomNet, merge range {size}", {"merge_range": size}) for size in (16, 32, 48, 64)},
-    **{f"blocks_{count}": Ablation(f"HomNet, {count} convolution blocks", {"blocks": count}) for count in (2, 4)},
+    "without_blocks": Ablation("HomNet without convolution blocks", {"blocks": 0}),
+    "aligned": Ablation("HomNet without the homologs side by side", {"beside": 0}),
+    "anywhere": Ablation("HomNet, attention without distance", {"near": False}),
     "bag_loss": Ablation("HomNet, loss of the bag alone", {}, _BAG_ALONE),
     "paper": Ablation("HomNet by the paper's equations", _PAPER, _BAG_ALONE),
 }

@@ -41,10 +41,13 @@ def test_swapping_homologs_or_hidden_samples_change_nothing(switch: dict[str, An
 @pytest.mark.parametrize("switch", SWITCHES, ids=str)
 def test_every_parameter_is_trained(switch: dict[str, Any]) -> None:
     model = network(**switch).train()
+    for module in model.modules():  # blocks begin as nothing beside their short cut
+        if isinstance(module, torch.nn.BatchNorm1d):
+            torch.nn.init.ones_(module.weight)
     out: Diagnosis = model(batch(bags=3))
     (out.logit.sum() + out.evidence.sum() + out.homolog[..., 0].sum()).backward()  # type: ignore[no-untyped-call]
-    untrained = [name for name, p in model.named_parameters() if p.grad is None or not bool(p.grad.any())]
-    assert not untrained
+    untrained = {name for name, p in model.named_parameters() if p.grad is None or not bool(p.grad.any())}
+    assert untrained <= {"bag.score.bias"}  # the gates add up to 1 whatever it is
 
 
 def test_without_pair_nothing_is_known_of_the_other_homolog() -> None:

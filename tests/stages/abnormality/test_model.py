@@ -14,11 +14,12 @@ from karyonet.stages.abnormality.model import Architecture, Diagnosis, HomNet, f
 
 SAMPLES = 48
 SMALL: dict[str, Any] = {
-    "samples": SAMPLES, "merge_range": 8, "channels": 8, "embedding": 8, "stem": 4, "heads": 2, "head_dim": 4,
+    "samples": SAMPLES, "merge_range": 8, "channels": 8, "embedding": 8, "stem": 4, "beside": 4, "heads": 2,
+    "head_dim": 4,
 }  # fmt: skip
 PAPER: dict[str, Any] = {
-    **SMALL, "stem": 0, "normalise": False, "positions": False, "attention": "ratio", "layers": 1,
-    "pair_pool": "flatten", "bag_pool": "sum", "local": False, "dropout": 0.0,
+    **SMALL, "stem": 0, "blocks": 0, "beside": 0, "near": False, "normalise": False, "positions": False,
+    "attention": "ratio", "layers": 1, "pair_pool": "flatten", "bag_pool": "sum", "local": False, "dropout": 0.0,
 }  # fmt: skip
 
 
@@ -51,7 +52,16 @@ def close(first: torch.Tensor, second: torch.Tensor) -> bool:
     return torch.allclose(first, second, atol=1e-5)
 
 
-@pytest.mark.parametrize("changes", [{}, {"bag_pool": "sum"}, {"attention": "ratio"}, {"local": False}, {"blocks": 2}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"bag_pool": "sum"},
+        {"attention": "ratio"},
+        {"local": False},
+        {"blocks": 0, "near": False, "beside": 0},
+    ],
+)
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 999))
 def test_swapping_the_homologs_of_a_metaphase_swaps_what_is_said_of_them_and_changes_nothing_else(
@@ -173,3 +183,16 @@ def test_every_trained_parameter_gets_a_gradient_and_frozen_parts_none() -> None
     assert any(name.startswith("hom.layers.1.") and p.requires_grad for name, p in model.named_parameters())
     with pytest.raises(KeyError):
         freeze(model, ("hom.layers.9",))
+
+
+def test_frozen_parts_keep_their_statistics_in_training() -> None:
+    model = network()
+    freeze(model, ("cms",))
+    before = {name: value.clone() for name, value in model.state_dict().items() if "cms" in name and "running" in name}
+    model.train()(batch())
+    assert before and all(
+        torch.equal(value, before[name]) for name, value in model.state_dict().items() if name in before
+    )
+    free = network().train()
+    free(batch())
+    assert any(not torch.equal(value, before[name]) for name, value in free.state_dict().items() if name in before)
