@@ -14,7 +14,7 @@ from karyonet.geometry.region import Region
 from karyonet.turns import Views, turned, views
 from karyonet.weights import WeightFile, card_section, load_into
 
-from .crops import CHANNELS, CropSettings, chromosome_density, crop_component
+from .crops import CHANNELS, CropSettings, chromosome_density, crop_component, in_contrast
 from .kinds import KINDS, TYPES
 from .model import ClusterArchitecture, ClusterNetwork, ClusterPrediction
 from .network_stage import ClusterTypes
@@ -64,6 +64,8 @@ class TypeNetwork:
         crops = np.zeros((len(regions), CHANNELS, side, side), dtype=np.float32)
         if regions:
             relative = optical_density / np.float32(chromosome_density(regions, optical_density))
+            if self.settings.contrast is not None:
+                relative = in_contrast(regions, relative, self.settings.contrast)
             for crop, region in zip(crops, regions, strict=True):
                 crop[:] = crop_component(relative, region, self.settings.size / size, self.settings)
         return crops
