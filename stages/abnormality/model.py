@@ -236,7 +236,7 @@ class HomNet(nn.Module):
         """Normalisation in frozen parts (:func:`freeze`) keeps its statistics."""
         super().train(mode)
         for module in self.modules():
-            if isinstance(module, nn.BatchNorm1d) and not module.weight.requires_grad:
+            if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
                 module.eval()
         return self
 

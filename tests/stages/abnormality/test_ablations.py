@@ -42,7 +42,7 @@ def test_swapping_homologs_or_hidden_samples_change_nothing(switch: dict[str, An
 def test_every_parameter_is_trained(switch: dict[str, Any]) -> None:
     model = network(**switch).train()
     for module in model.modules():  # blocks begin as nothing beside their short cut
-        if isinstance(module, torch.nn.BatchNorm1d):
+        if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.ones_(module.weight)
     out: Diagnosis = model(batch(bags=3))
     (out.logit.sum() + out.evidence.sum() + out.homolog[..., 0].sum()).backward()  # type: ignore[no-untyped-call]

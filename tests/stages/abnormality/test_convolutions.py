@@ -22,7 +22,7 @@ def awake(module: nn.Module) -> nn.Module:
     """In use, with every block doing something: they begin as nothing beside their short cut."""
     torch.manual_seed(0)
     for part in module.modules():
-        if isinstance(part, nn.BatchNorm1d):
+        if isinstance(part, nn.BatchNorm2d):
             nn.init.uniform_(part.weight, 0.5, 1.5)
             nn.init.uniform_(part.bias, -0.5, 0.5)
     return module.eval()
