@@ -1,7 +1,7 @@
 """Convolutions along the chromosome: between neighbouring regions, and over two homologs laid side by side.
 
-Places are the columns of images of one row, channels last: depthwise convolutions over one dimension are many times
-slower on a CPU.
+Places are the columns of images of one row, channels last: in use on a CPU, depthwise convolutions over one dimension
+are several times slower.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ class Architecture(BaseModel):
         merge_range: samples that are merged into one region.
         channels: of a region. embedding: of a pair.
         stem: channels of two convolutions over samples before regions are merged; 0 leaves them out.
-        blocks: residual blocks of separable convolutions over neighbouring regions, before all are mixed.
+        blocks: residual blocks of separable convolutions over neighbouring regions, before all are mixed, and as many
+            over the places of ``beside``.
         beside: channels of the first convolution over both homologs side by side, the features of which join those of
             the aligned pair; 0 leaves them out.
         layers, heads, head_dim: of the attention between homologs.

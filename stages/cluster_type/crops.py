@@ -35,8 +35,8 @@ class CropSettings(BaseModel):
         size: what the median of the longer sides of the boxes of a metaphase's chromosomes is scaled to, in pixels.
         border: pixels that a crop leaves around its component at least; a component too long for it is shrunk.
         views: ways round in which the network looks at a crop; what it says is averaged.
-        contrast: :func:`stain_contrast` that every metaphase is brought to, the usual one of those that the network was
-            trained on (:func:`in_contrast`). None leaves it as it is.
+        contrast: :func:`stain_contrast` that every metaphase is brought to in use, not in training: the usual one of
+            those that the network was trained on (:func:`in_contrast`). None leaves it as it is.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
