@@ -30,6 +30,7 @@ ClusterType = Literal["instance", "touching", "overlapping", "touching_overlappi
 Contrast = Literal["absorption", "fluorescence"]
 """Dark on light (G-bands) or light on dark (DAPI, Q-bands)."""
 Outcome = Literal["normal", "abnormal", "undetermined"]
+FindingKind = Literal["numerical", "structural", "heteromorphism"]
 MetaphaseState = Literal["counted", "analysed", "karyotyped"]
 """What a metaphase counts as; each includes those before it."""
 
@@ -270,7 +271,7 @@ class Finding:
     """Something that departs from the normal karyotype.
 
     Attributes:
-        kind: ``numerical`` or ``structural``.
+        kind: ``numerical``, ``structural``, or ``heteromorphism``, a normal variant of a chromosome's variable bands.
         chromosome: one of :data:`LABELS`.
         change: ``gain``, ``loss`` or ``unknown``.
         iscn: how ISCN writes it, None where it cannot be written.
@@ -280,7 +281,7 @@ class Finding:
         evidence: values that a reader can check, ready for JSON.
     """
 
-    kind: Literal["numerical", "structural"]
+    kind: FindingKind
     chromosome: str
     change: Literal["gain", "loss", "unknown"]
     iscn: str | None

@@ -64,7 +64,8 @@ def fit(judged: Sequence[JudgedType]) -> tuple[float, ...]:
     """
     compared = [one for one in judged if one.probability is not None]
     sizes = np.array([min(one.metaphases, MANY) for one in compared])
-    probabilities = np.array([one.probability for one in compared], dtype=float)
+    # What variable bands explain is no alarm.
+    probabilities = np.array([0.0 if one.heteromorphism else one.probability for one in compared], dtype=float)
     cases, members = np.unique([one.case.id for one in compared], return_inverse=True)
     for number in range(1, MANY + 1):
         if not (sizes == number).any():

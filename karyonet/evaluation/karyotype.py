@@ -127,7 +127,7 @@ def called_case(case: Case) -> CalledCase:
         iscn=None if karyotype is None else karyotype.iscn,
         content=content,
         reasons=reasons,
-        clonal=any(finding.clonal for finding in case.findings),
+        clonal=any(finding.clonal and finding.kind != "heteromorphism" for finding in case.findings),
         structural=frozenset(finding.chromosome for finding in case.findings if finding.kind == "structural"),
     )
 

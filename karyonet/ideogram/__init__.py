@@ -18,11 +18,14 @@ from karyonet.ideogram.queries import (
     relative_length,
     to_level,
 )
+from karyonet.ideogram.variable import ACROCENTRIC, VARIABLE_BANDS, variable_stretch
 
 __all__ = [
+    "ACROCENTRIC",
     "CHROMOSOMES",
     "FINEST_LEVEL",
     "LEVELS",
+    "VARIABLE_BANDS",
     "Band",
     "Segment",
     "band_at",
@@ -35,4 +38,5 @@ __all__ = [
     "position_of",
     "relative_length",
     "to_level",
+    "variable_stretch",
 ]

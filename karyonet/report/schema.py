@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from karyonet import __version__
-from karyonet.case import ClusterType, Contrast, MetaphaseState, Outcome
+from karyonet.case import ClusterType, Contrast, FindingKind, MetaphaseState, Outcome
 
 SCHEMA = "karyonet.report/1"
 NOTICE = "For research and to aid trained personnel; not a diagnosis."
@@ -121,7 +121,7 @@ class GuidelineRecord(_Record):
 class FindingRecord(_Record):
     """A departure from the normal karyotype."""
 
-    kind: Literal["numerical", "structural"]
+    kind: FindingKind
     chromosome: Label
     change: Literal["gain", "loss", "unknown"]
     iscn: str | None

@@ -34,6 +34,8 @@ def in_words(finding: FindingRecord) -> str:
     if finding.kind == "numerical":
         change = {"gain": "additional", "loss": "missing", "unknown": "abnormal number of"}[finding.change]
         return f"{change} chromosome {finding.chromosome}"
+    if finding.kind == "heteromorphism":
+        return f"variable bands of unequal length in the chromosomes {finding.chromosome}, a normal variant"
     what = {"gain": "additional material", "loss": "missing material", "unknown": "structural difference"}[
         finding.change
     ]

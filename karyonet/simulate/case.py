@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import track
 
 from karyonet.errors import ArrayError
-from karyonet.ideogram import FINEST_LEVEL
+from karyonet.ideogram import FINEST_LEVEL, VARIABLE_BANDS
 from karyonet.iscn.ast import Karyotype
 from karyonet.simulate.karyotype import plan_karyotype
-from karyonet.simulate.layout import LOWEST_LEVEL, VARIABLE, Heteromorphism, Style
+from karyonet.simulate.layout import LOWEST_LEVEL, Heteromorphism, Style
 from karyonet.simulate.metaphase import SimulatedMetaphase, draw_metaphase
 from karyonet.simulate.plan import ChromosomePlan, clones_of_metaphases
 
@@ -147,7 +147,7 @@ def _person(seed: int) -> dict[str, list[float]]:
     generator = np.random.Generator(np.random.PCG64([seed, _PERSON]))
     return {
         name + band: np.clip(np.exp(0.22 * generator.standard_normal(8)), 0.5, 1.8).round(4).tolist()
-        for name, variable in VARIABLE.items()
+        for name, variable in VARIABLE_BANDS.items()
         for band in variable
     }
 

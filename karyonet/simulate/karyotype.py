@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from karyonet.errors import IscnError
-from karyonet.ideogram import centromere_of, length_of
+from karyonet.ideogram import VARIABLE_BANDS, centromere_of, length_of
 from karyonet.iscn import parse, structural, write
 from karyonet.iscn.ast import Change, Clone, DoubleMinutes, Heteromorphism, Karyotype, Marker, WholeChromosome
 from karyonet.iscn.coherence import require_coherent
 from karyonet.iscn.counting import base_of, ploidy_of, replaced, states_sex_before
 from karyonet.iscn.writer import write_breakpoint, write_change, write_clone
-from karyonet.simulate.layout import VARIABLE
 from karyonet.simulate.plan import MARKER, ChromosomePlan, ClonePlan, normal_chromosome, normal_complement
 from karyonet.simulate.rearrange import (
     MARKER_CHAIN,
@@ -134,7 +133,7 @@ def _remove_change(cell: list[ChromosomePlan], text: str) -> None:
 def _variant(body: Heteromorphism, text: str) -> ChromosomePlan:
     """A chromosome whose variable bands are longer or shorter."""
     sign = body.variant[-1] if body.variant[-1] in "+-" else ""
-    bands = VARIABLE.get(body.chromosome, ())
+    bands = VARIABLE_BANDS.get(body.chromosome, ())
     if "stk" in body.variant:
         bands = ("p12",)
     elif "s" in body.variant:

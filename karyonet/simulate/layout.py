@@ -16,21 +16,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from karyonet.ideogram import FINEST_LEVEL, LEVELS, Segment, bands
+from karyonet.ideogram import ACROCENTRIC, FINEST_LEVEL, LEVELS, Segment, bands
 from karyonet.ideogram.queries import neighbouring_levels
 
 Style = Literal["gband", "qband"]
 FloatArray = NDArray[np.float64]
-
-ACROCENTRIC = ("13", "14", "15", "21", "22")
-VARIABLE = {
-    "1": ("q12",),
-    "9": ("q12",),
-    "16": ("q11.2",),
-    "Y": ("q12",),
-    **dict.fromkeys(ACROCENTRIC, ("p13", "p12", "p11.2")),
-}
-"""Bands whose length differs between people: heterochromatin, and the short arms of the acrocentrics."""
 
 _WAIST = {"stalk": 0.72, "acen": 0.92}
 _SATELLITE_WAIST = 0.9

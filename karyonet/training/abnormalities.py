@@ -20,7 +20,7 @@ import numpy as np
 
 from karyonet.case import LABELS, FloatArray
 from karyonet.errors import ArrayError
-from karyonet.ideogram.queries import centromeric_index, relative_length
+from karyonet.ideogram import ACROCENTRIC, centromeric_index, relative_length
 
 Kind = Literal[
     "deletion", "insertion", "duplication", "inversion", "translocation", "isochromosome", "robertsonian", "unlike_pair"
@@ -32,8 +32,6 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     ("19", "20"), ("21", "22", "Y"),
 )  # fmt: skip
 """The groups A to G of chromosomes of similar length (Denver)."""
-ACROCENTRIC = ("13", "14", "15", "21", "22")
-
 CAP = 0.04
 """Share of a chromosome at either end that no cut goes into: ends stay ends, round and pale, in every kind."""
 JITTER = 0.02

@@ -22,7 +22,7 @@ from karyonet.pipeline import Pipeline
 from karyonet.training.pack import appearing
 
 from .bags import CaseBags
-from .stage import HomologComparer
+from .stage import NORMAL, HomologComparer
 
 Kind = Literal["structural", "normal"]
 
@@ -64,6 +64,7 @@ class JudgedType:
         metaphases: that were compared.
         probability: 0–1, of being abnormal; None where it could not be compared.
         reason: why not.
+        heteromorphism: whether it is rather abnormal than not, and variable bands explain that.
     """
 
     case: LabelledCase
@@ -71,14 +72,17 @@ class JudgedType:
     metaphases: int
     probability: float | None
     reason: str = ""
+    heteromorphism: bool = False
 
     @property
     def abnormal(self) -> bool:
         return self.chromosome in self.case.affected
 
     def exceeds(self, threshold: Callable[[int], float]) -> bool:
-        """Whether it is a finding by a threshold that depends on the number of metaphases."""
-        return self.probability is not None and self.probability > threshold(self.metaphases)
+        """Whether it is a structural finding by a threshold that depends on the number of metaphases."""
+        if self.probability is None or self.heteromorphism:
+            return False
+        return self.probability > threshold(self.metaphases)
 
 
 @dataclass(frozen=True)
@@ -184,9 +188,10 @@ def kept_bags(
 
 def judge(known: LabelledCase, bags: CaseBags, stage: HomologComparer) -> list[JudgedType]:
     """What is said of every type of a case."""
-    said = [
-        JudgedType(known, one.chromosome, len(one.metaphases), one.probability) for one in stage.compare_bags(bags.bags)
-    ]
+    said = []
+    for bag, one in zip(bags.bags, stage.compare_bags(bags.bags), strict=True):
+        explained = one.probability > NORMAL and stage.is_heteromorphism(bag)
+        said.append(JudgedType(known, one.chromosome, len(one.metaphases), one.probability, "", explained))
     return [*said, *(JudgedType(known, label, 0, None, reason) for label, reason in bags.skipped.items())]
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 STAGE = "abnormality"
 Threshold = Annotated[float, Field(ge=0, le=1)] | Literal["auto", "cases_95", "specificity_95", "specificity_99"]
+NORMAL = 0.5
+"""Probability up to which a pair is rather normal than not."""
 MANY = 3
 """Metaphases from which a threshold no longer depends on their number."""
 
@@ -33,7 +35,8 @@ class HomologComparer(NetworkStage["PairNetwork"]):
     """Says of every chromosome type whether one of its homologs is structurally abnormal, by HomNet.
 
     In a pipeline it fills ``comparisons`` with one entry a type, and adds a structural finding for each whose
-    probability exceeds the threshold. On arrays, without a case::
+    probability exceeds the threshold; where the lengths of variable bands explain it, the finding is a
+    ``heteromorphism``, a normal variant. On arrays, without a case::
 
         HomologComparer.from_pretrained("homnet").compare(profiles, valid, "9").probability
 
@@ -83,7 +86,7 @@ class HomologComparer(NetworkStage["PairNetwork"]):
         return self.network.preprocessing
 
     def __call__(self, case: Case) -> Case:
-        """The case with ``comparisons`` filled and the structural findings of before replaced."""
+        """The case with ``comparisons`` filled; the findings of homologs that were there before are replaced."""
         from .case_bags import TYPES
 
         pairs = self.pairs(case)
@@ -101,7 +104,7 @@ class HomologComparer(NetworkStage["PairNetwork"]):
             comparisons=tuple(
                 by_type.get(label) or HomologComparison(label, None, (), pairs.skipped[label]) for label in TYPES
             ),
-            findings=(*(finding for finding in case.findings if finding.kind != "structural"), *findings),
+            findings=(*(finding for finding in case.findings if finding.kind == "numerical"), *findings),
         )
 
     def pairs(self, case: Case) -> CaseBags:
@@ -165,6 +168,20 @@ class HomologComparer(NetworkStage["PairNetwork"]):
         """
         return self.network(bags)
 
+    def is_heteromorphism(self, bag: Bag) -> bool:
+        """Whether a pair that is suspect would be called normal if its variable bands were equally long.
+
+        Args:
+            bag: whose probability exceeds the threshold.
+        """
+        from .heteromorphism import evened
+
+        without = evened(bag)
+        if without is None:
+            return False
+        (said,) = self.network([without])
+        return said.probability <= min(NORMAL, self.threshold_for(len(bag.pairs)))
+
     def _finding(self, bag: Bag, said: BagComparison) -> Finding:
         """A bag above the threshold, with the metaphases that show it by themselves, or the one that does most."""
         alone = self.network([replace(bag, pairs=(pair,)) for pair in bag.pairs])
@@ -172,7 +189,7 @@ class HomologComparer(NetworkStage["PairNetwork"]):
         showing = [m for m, p in enumerate(probabilities) if p > 0.5] or [int(np.argmax(probabilities))]
         homologs = [bag.pairs[m].ids[said.homologs[m]] for m in showing]
         return Finding(
-            kind="structural",
+            kind="heteromorphism" if self.is_heteromorphism(bag) else "structural",
             chromosome=bag.chromosome,
             change="unknown",
             iscn=None,

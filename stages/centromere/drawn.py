@@ -19,10 +19,10 @@ from scipy.ndimage import gaussian_filter
 from karyonet.case import LABELS, FloatArray
 from karyonet.geometry.region import Region
 from karyonet.geometry.strip import Strip
-from karyonet.ideogram import bands
+from karyonet.ideogram import ACROCENTRIC, bands
 from karyonet.imaging import to_optical_density
 from karyonet.simulate import simulate
-from karyonet.simulate.layout import ACROCENTRIC, Style
+from karyonet.simulate.layout import Style
 from karyonet.simulate.metaphase import SimulatedChromosome
 from karyonet.training.strip_pack import LabelledStrip, StripPack, pack_cell
 

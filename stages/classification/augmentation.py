@@ -38,7 +38,7 @@ class Augmentation(BaseModel):
     Attributes:
         flip: probability of turning the strip end over end, which turns its polarity; mirroring is always 1 in 2.
         scale: relative, of both axes, as when the metaphase's median is misjudged.
-        stretch: relative, of the length alone.
+        stretch: relative, of the length alone. spread: of the width alone, as when chromatids have parted.
         warp: relative, how much condensation varies along the strip.
         rotation: degrees. bend: pixels at the ends. shift: pixels along the strip, half of it across.
         gain: relative, of the density. gamma: exponent, relative. fade: density gradient from end to end.
@@ -51,6 +51,7 @@ class Augmentation(BaseModel):
     flip: float = Field(default=0.5, ge=0, le=1)
     scale: float = Field(default=0.10, ge=0, lt=0.5)
     stretch: float = Field(default=0.08, ge=0, lt=0.5)
+    spread: float = Field(default=0.0, ge=0, lt=0.5)
     warp: float = Field(default=0.10, ge=0, lt=0.5)
     rotation: float = Field(default=5.0, ge=0)
     bend: float = Field(default=2.5, ge=0)
@@ -159,6 +160,7 @@ class Straightening(BaseDistortion):  # type: ignore[misc]
         scale = 1 / (1 + settings.scale * uniform(-1, 1))
         along = scale / (1 + settings.stretch * uniform(-1, 1))
         across = scale if uniform(-1, 1) < 0 else -scale
+        across /= 1 + settings.spread * uniform(-1, 1)
 
         # The slope of this displacement is at most `warp`: the order of the bands cannot change.
         phase, waves = uniform(0, 2 * math.pi), uniform(0.5, 1.5) * math.pi / half

@@ -16,6 +16,7 @@ from rich.progress import track
 
 from karyonet.device import autocast
 from karyonet.training.pack import appearing
+from karyonet.training.strip_pack import StripPack
 
 from .dataset import StripSet
 from .inference import Network
@@ -23,37 +24,39 @@ from .inference import Network
 BATCH_SIZE = 256
 
 
-def label_polarity(strips: StripSet, network: Network, certainty: float) -> StripSet:
+def label_polarity(pack: StripPack, network: Network, certainty: float) -> StripPack:
     """Fill in the polarity that is not known.
 
     Args:
-        strips: prepared as the network takes them.
+        pack: strips.
         network: says the polarity of every strip as it lies.
         certainty: probability, above 0.5, from which it is believed.
 
     Returns:
         the same strips; polarity that was known is as it was.
     """
-    polarity = strips.pack.polarity.copy()
+    polarity = pack.polarity.copy()
     unknown = np.flatnonzero(polarity < 0)
     starts = range(0, len(unknown), BATCH_SIZE)
     for start in track(starts, "finding the short arms"):
         rows = unknown[start : start + BATCH_SIZE]
         with torch.inference_mode(), autocast(network.device, network.precision):
-            logits = network.model(strips.batch(rows, network.device).strips).polarity.float().cpu().numpy()
+            prepared = StripSet.from_pack(pack.take(rows), network.preprocessing)
+            strips = prepared.batch(np.arange(len(rows)), network.device).strips
+            logits = network.model(strips).polarity.float().cpu().numpy()
         sure = np.abs(logits) >= log(certainty / (1 - certainty))
         polarity[rows[sure]] = logits[sure] > 0
-    return replace(strips, pack=replace(strips.pack, polarity=polarity))
+    return replace(pack, polarity=polarity)
 
 
-def polarity_once(strips: StripSet, network: Network, certainty: float, cache: Path) -> StripSet:
+def polarity_once(pack: StripPack, network: Network, certainty: float, cache: Path) -> StripPack:
     """:func:`label_polarity`, kept in a file for the next start of the same run.
 
     A file of other strips is written anew; whoever names it says by which weights and how surely.
     """
-    if cache.is_file() and len(kept := np.load(cache)) == len(strips):
-        return replace(strips, pack=replace(strips.pack, polarity=kept))
-    labelled = label_polarity(strips, network, certainty)
+    if cache.is_file() and len(kept := np.load(cache)) == len(pack):
+        return replace(pack, polarity=kept)
+    labelled = label_polarity(pack, network, certainty)
     with appearing(cache) as file:
-        np.save(file, labelled.pack.polarity)
+        np.save(file, labelled.polarity)
     return labelled

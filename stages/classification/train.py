@@ -192,11 +192,11 @@ def train_classification(
     logger.info("%d strips for training, %d for validation", len(training), len(validation))
     _refuse_rare_types(training, recipe.fewest)
     watched = StripSet.from_pack(thinned(validation, recipe.validation_strips), recipe.preprocessing)
-    prepared = StripSet.from_pack(training, recipe.preprocessing)
     if recipe.polarity_from is not None:
         weight, certainty = find("classification", recipe.polarity_from), recipe.polarity_certainty
         cache = run / "packs" / f"polarity_{weight.sha256[:8]}_{certainty:g}.npy"
-        prepared = polarity_once(prepared, Network(weight, recipe.device, recipe.precision), certainty, cache)
+        training = polarity_once(training, Network(weight, recipe.device, recipe.precision), certainty, cache)
+    prepared = StripSet.from_pack(training, recipe.preprocessing)
     trainer = Trainer(recipe, ClassificationTask(recipe, prepared, watched), run)
     if not trainer.fit(resume).finished:
         return None

@@ -139,7 +139,7 @@ def documents(draw: st.DrawFn) -> ReportDocument:
                 st.lists(
                     st.fixed_dictionaries(
                         {
-                            "kind": st.sampled_from(["numerical", "structural"]),
+                            "kind": st.sampled_from(["numerical", "structural", "heteromorphism"]),
                             "chromosome": labels,
                             "change": st.sampled_from(["gain", "loss", "unknown"]),
                             "iscn": st.none() | text,

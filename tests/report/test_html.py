@@ -267,6 +267,7 @@ def test_percent_never_claims_certainty(share: float, words: str) -> None:
         ("numerical", "loss", "missing chromosome X"),
         ("structural", "unknown", "structural difference on a chromosome X"),
         ("structural", "loss", "missing material on a chromosome X"),
+        ("heteromorphism", "unknown", "variable bands of unequal length in the chromosomes X, a normal variant"),
     ],
 )
 def test_findings_in_words(kind: str, change: str, words: str) -> None:

@@ -21,7 +21,9 @@ from karyonet.errors import ArrayError, WeightsError
 from karyonet.geometry.region import Region
 from karyonet.report import Provenance, Report
 from karyonet.stages.abnormality import HomologComparer, make_bag
+from karyonet.stages.abnormality.bags import Bag
 from karyonet.stages.abnormality.case_bags import compared_pairs, profiles_of
+from karyonet.stages.abnormality.comparison import BagComparison
 from karyonet.stages.abnormality.model import Architecture, HomNet
 from karyonet.stages.abnormality.profiles import Preprocessing, ProfileSet
 from karyonet.stages.abnormality.variation import input_pair
@@ -382,3 +384,44 @@ def test_thresholds_are_those_of_the_card_or_given(weight: WeightFile, tmp_path:
     assert HomologComparer.from_pretrained(weight.path).weights[0].sha256 == weight.sha256
     with pytest.raises(WeightsError, match="K301"):
         HomologComparer.from_pretrained("nothing")
+
+
+class Lengths:
+    """Calls a bag abnormal whose homologs differ in length."""
+
+    preprocessing = PREPROCESSING
+
+    def __call__(self, bags: list[Bag]) -> tuple[BagComparison, ...]:
+        said = []
+        for bag in bags:
+            differ = any(len(set(pair.valid.sum(axis=1))) == 2 for pair in bag.pairs)
+            count = len(bag.pairs)
+            said.append(
+                BagComparison(
+                    bag.chromosome, 0.95 if differ else 0.05, tuple(pair.metaphase for pair in bag.pairs), (0,) * count,
+                    np.full((count, 2), 0.5, np.float32), np.ones(count, np.float32), np.ones(100, np.float32),
+                    (0.0, 1.0),
+                )
+            )  # fmt: skip
+        return tuple(said)
+
+
+def test_a_difference_that_variable_bands_explain_is_a_heteromorphism(
+    weight: WeightFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HomologComparer, "network", Lengths())
+    stage = comparer(weight, threshold=0.9)
+    before = replace(case(), findings=(Finding("heteromorphism", "16", "unknown", None, 0.9, ("m1",), False),))
+    one = before.metaphases[0]
+    for label in ("13", "2"):  # one has variable bands, the other has none
+        first = next(c for c in one.chromosomes if c.label == label)
+        assert first.strip is not None
+        density = first.strip.optical_density
+        longer = np.concatenate([density[:5], density[2:]] if first.p_arm_up else [density[:-2], density[-5:]])
+        nothing = np.zeros((2, 512), np.float32), np.zeros((len(longer), 2), np.float32)
+        one = changed(one, label, strip=Strip(longer, np.ones(len(longer), bool), *nothing, 1.0))
+    done = stage(replace(before, metaphases=(one,)))
+    kinds = {finding.chromosome: finding.kind for finding in done.findings}
+    assert kinds["13"] == "heteromorphism" and kinds["2"] == "structural" and kinds.get("16") != "heteromorphism"
+    karyotype = CountAndSex(smallest=0.0)(done)
+    assert {f.chromosome: f.kind for f in karyotype.findings if f.kind != "numerical"} == kinds

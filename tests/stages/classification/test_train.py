@@ -151,21 +151,21 @@ def test_unknown_polarity_is_taken_from_weights_that_are_sure_of_it(pack: Path, 
     network = Network(find("classification", tmp_path / "run" / "weights" / "drawn.safetensors"), "cpu", "fp32")
     truth = StripPack.read(pack).select(split="train")
     known = np.where(np.arange(len(truth)) % 2, truth.polarity, -1).astype(np.int8)
-    strips = StripSet.from_pack(replace(truth, polarity=known), network.preprocessing)
-    said = label_polarity(strips, network, 0.7).pack.polarity
+    strips = replace(truth, polarity=known)
+    said = label_polarity(strips, network, 0.7).polarity
     assert (said[1::2] == truth.polarity[1::2]).all()
     sure = said[::2] >= 0
     assert sure.mean() > 0.2 and (said[::2] == truth.polarity[::2])[sure].mean() > 0.8
-    surer = label_polarity(strips, network, 0.9).pack.polarity[::2] >= 0
+    surer = label_polarity(strips, network, 0.9).polarity[::2] >= 0
     assert surer.sum() < sure.sum() and not (surer & ~sure).any()
 
     cache = tmp_path / "polarity.npy"
     first = polarity_once(strips, network, 0.7, cache)
     asked, network.model = network.model, None  # type: ignore[assignment]  # is not asked again
-    assert (polarity_once(strips, network, 0.7, cache).pack.polarity == first.pack.polarity).all()
+    assert (polarity_once(strips, network, 0.7, cache).polarity == first.polarity).all()
     network.model = asked
-    np.save(cache, first.pack.polarity[1:])  # of other strips
-    assert (polarity_once(strips, network, 0.7, cache).pack.polarity == first.pack.polarity).all()
+    np.save(cache, first.polarity[1:])  # of other strips
+    assert (polarity_once(strips, network, 0.7, cache).polarity == first.polarity).all()
 
 
 def test_a_recipe_may_take_the_polarity_from_weights(pack: Path, tmp_path: Path) -> None:
