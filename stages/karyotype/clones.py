@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 from karyonet.case import LABELS, Clone, Finding, Karyotype, Outcome
 from karyonet.iscn import numerical_karyotype
@@ -16,6 +17,8 @@ from karyonet.iscn.clone_checks import MINIMUM_CELLS
 from .likelihood import Copies, Counted, Explanation, Prior, departures, explanations
 
 Change = tuple[str, int]
+_CANDIDATES = 24
+"""Karyotypes, the likeliest, that are considered with clones beside them."""
 
 
 class Certainty(BaseModel):
@@ -23,8 +26,9 @@ class Certainty(BaseModel):
 
     Attributes:
         prior: how rare departures are that all metaphases of a person have.
-        mosaic_gain, mosaic_loss: log odds, before anything was seen, that some of them have one certain change. Cells
-            lose chromosomes when they are spread.
+        mosaic_gain, mosaic_loss: log odds, before anything was seen, that some of them have one certain change of an
+            autosome. Cells lose chromosomes when they are spread.
+        mosaic_sex: of an X or Y more or less, the commonest of mosaics.
         least: probability of the karyotype of a case, and of a clone, from which it is written.
         other_sex: log of how many times likelier a metaphase must be another person's before that is said.
     """
@@ -34,8 +38,15 @@ class Certainty(BaseModel):
     prior: Prior = Prior()
     mosaic_gain: float = Field(default=-8.0, lt=0)
     mosaic_loss: float = Field(default=-11.0, lt=0)
+    mosaic_sex: float = Field(default=-7.0, lt=0)
     least: float = Field(default=0.95, gt=0.5, lt=1)
     other_sex: float = Field(default=5.0, gt=0)
+
+    def of_mosaic(self, change: Change) -> float:
+        """Log odds of some of the metaphases having a change."""
+        if change[0] in ("X", "Y"):
+            return self.mosaic_sex
+        return self.mosaic_gain if change[1] > 0 else self.mosaic_loss
 
 
 def _fewest(sign: int) -> int:
@@ -49,26 +60,52 @@ class Shared(NamedTuple):
     Attributes:
         change: name, and +1 or -1.
         metaphases: ids.
-        probability: of its being the cells' own, and not an error of the count in each.
+        odds: log odds of its being the cells' own, and not an error of the count in each.
     """
 
     change: Change
     metaphases: tuple[str, ...]
-    probability: float
+    odds: float
 
     @property
-    def clonal(self) -> bool:
+    def probability(self) -> float:
+        return float(expit(self.odds))
+
+    @property
+    def enough(self) -> bool:
         """Whether as many share it as the clonality rule asks."""
         return len(self.metaphases) >= _fewest(self.change[1])
+
+
+class Account(NamedTuple):
+    """One way to account for all counts of a case.
+
+    Attributes:
+        copies: the karyotype that all metaphases have but for their own changes.
+        shared: what departs from it.
+        clonal: those of it that make clones.
+        clones: what is written then, in the order of the ISCN.
+        probability: of this account.
+    """
+
+    copies: Copies
+    shared: tuple[Shared, ...]
+    clonal: tuple[Shared, ...]
+    clones: tuple[Clone, ...]
+    probability: float = 0.0
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        return tuple(clone.iscn for clone in self.clones)
 
 
 def read_case(counted: Sequence[Counted], certainty: Certainty) -> tuple[Karyotype, tuple[Finding, ...]]:
     """The karyotype of a case, and what departs from the normal one.
 
     All metaphases are explained by one karyotype as far as errors of the counts allow; what several of them show
-    beyond it, and what is likelier theirs than such errors, makes a clone by the clonality rule. Undetermined is a case
-    where no karyotype is probable enough, where a change is probable but too few metaphases share it, and where
-    metaphases seem to be of two people.
+    beyond it, and what is likelier theirs than such errors, makes a clone by the clonality rule. The likeliest such
+    account is taken. Undetermined is a case where none is probable enough, where a change is probable but too few
+    metaphases share it, and where metaphases seem to be of two people.
 
     Args:
         counted: of the metaphases that carry a karyotype.
@@ -80,15 +117,13 @@ def read_case(counted: Sequence[Counted], certainty: Certainty) -> tuple[Karyoty
     if not counted:
         return Karyotype(None, "undetermined", reasons=("no metaphase could be used",)), ()
     possible = explanations(counted, certainty.prior)
-    best = possible[0]
-    shared = _shared(counted, best.copies, certainty)
-    clonal = [one for one in shared if one.clonal and one.probability >= certainty.least]
-    findings = _findings(counted, possible, shared, clonal)
-    clones = _clones(counted, best.copies, [one.change for one in clonal])
+    accounts = _accounts(counted, possible, certainty)
+    best, clones = accounts[0], accounts[0].clones
+    findings = _findings(counted, possible, best)
     reason = (
         _of_two_people(counted, best.copies, certainty)
-        or _improbable(possible, certainty)
-        or _too_few(counted, best.copies, [one for one in shared if one not in clonal], clones)
+        or _improbable(accounts, certainty)
+        or _too_few(counted, best.copies, [one for one in best.shared if one not in best.clonal], clones)
     )
     if reason is not None:
         return Karyotype(None, "undetermined", clones, (reason,)), findings
@@ -100,15 +135,47 @@ def read_case(counted: Sequence[Counted], certainty: Certainty) -> tuple[Karyoty
     return Karyotype(f"mos {parts}", outcome, clones), findings
 
 
+def _accounts(counted: Sequence[Counted], possible: Sequence[Explanation], certainty: Certainty) -> tuple[Account, ...]:
+    """The ways to account for a case that are written differently, the most probable first."""
+    found: dict[tuple[str, ...], tuple[float, Account]] = {}
+    for one in possible[:_CANDIDATES]:
+        shared = _shared(counted, one.copies, certainty)
+        clonal = _clonal(shared, one.copies, certainty)
+        clones = _clones(counted, one.copies, [each.change for each in clonal])
+        account = Account(one.copies, tuple(shared), clonal, clones)
+        score = float(np.log(max(one.probability, 1e-300))) + sum(each.odds for each in clonal)
+        if account.written not in found or found[account.written][0] < score:
+            found[account.written] = score, account
+    probabilities = softmax([score for score, _ in found.values()]).tolist()
+    accounts = [account._replace(probability=p) for (_, account), p in zip(found.values(), probabilities, strict=True)]
+    return tuple(sorted(accounts, key=lambda account: -account.probability))
+
+
+def _clonal(shared: Sequence[Shared], copies: Copies, certainty: Certainty) -> tuple[Shared, ...]:
+    """What makes clones beside a karyotype.
+
+    Cells in which a change of the karyotype is undone are normal: it is not in all, and the account from the normal
+    karyotype says so. Those that have an X for the Y, or a Y for an X, are another person's.
+    """
+    clonal = [one for one in shared if one.enough and one.probability >= certainty.least]
+    of_sex = {one.change for one in clonal if one.change[0] in ("X", "Y")}
+    swapped = {("X", 1), ("Y", -1)} <= of_sex or {("X", -1), ("Y", 1)} <= of_sex
+    return tuple(
+        one
+        for one in clonal
+        if (copies.of(one.change[0]) - _normal_copies(one.change[0], copies)) * one.change[1] >= 0
+        and not (swapped and one.change in of_sex)
+    )
+
+
 def _shared(counted: Sequence[Counted], copies: Copies, certainty: Certainty) -> list[Shared]:
     """Every departure from the karyotype of the case with the metaphases that show it."""
     shown: dict[Change, dict[str, float]] = defaultdict(dict)
     for one in counted:
         for change, ratio in departures(one, copies).items():
             shown[change][one.metaphase] = ratio
-    prior = {1: certainty.mosaic_gain, -1: certainty.mosaic_loss}
     return [
-        Shared(change, tuple(ratios), float(expit(sum(ratios.values()) + prior[change[1]])))
+        Shared(change, tuple(ratios), sum(ratios.values()) + certainty.of_mosaic(change))
         for change, ratios in sorted(shown.items(), key=lambda item: (LABELS.index(item[0][0]), -item[0][1]))
     ]
 
@@ -148,13 +215,11 @@ def _of_two_people(counted: Sequence[Counted], copies: Copies, certainty: Certai
     return f"the metaphases disagree on the sex chromosomes ({', '.join(strange)} against the others)"
 
 
-def _improbable(possible: Sequence[Explanation], certainty: Certainty) -> str | None:
+def _improbable(accounts: Sequence[Account], certainty: Certainty) -> str | None:
     """The two karyotypes between which the counts do not decide."""
-    if possible[0].probability >= certainty.least:
+    if accounts[0].probability >= certainty.least:
         return None
-    first, second = (
-        f"{numerical_karyotype(one.copies.as_mapping())} ({100 * one.probability:.0f} %)" for one in possible[:2]
-    )
+    first, second = (f"{'/'.join(one.written)} ({100 * one.probability:.0f} %)" for one in accounts[:2])
     return f"the counts do not decide between {first} and {second}; more metaphases are needed"
 
 
@@ -197,17 +262,15 @@ def _not_clonal(change: Change, metaphases: Sequence[str]) -> str:
     )
 
 
-def _findings(
-    counted: Sequence[Counted], possible: Sequence[Explanation], shared: Sequence[Shared], clonal: Sequence[Shared]
-) -> tuple[Finding, ...]:
-    best = possible[0].copies
+def _findings(counted: Sequence[Counted], possible: Sequence[Explanation], account: Account) -> tuple[Finding, ...]:
+    best, clonal = account.copies, account.clonal
     found = []
     for label, change in sorted([*best.changes, *_of_sex(best)], key=lambda c: LABELS.index(c[0])):
         normal = _normal_copies(label, best)
         holding = tuple(one.metaphase for one in counted if (one.copies(label) - normal) * change > 0)
         probability = sum(p.probability for p in possible if (p.copies.of(label) - normal) * change > 0)
         found.append(_finding((label, change), holding, probability, len(counted), len(holding) >= _fewest(change)))
-    for one in sorted(shared, key=lambda s: s not in clonal):
+    for one in sorted(account.shared, key=lambda s: s not in clonal):
         found.append(_finding(one.change, one.metaphases, one.probability, len(counted), one in clonal))
     return tuple(sorted(found, key=lambda finding: not finding.clonal))
 

@@ -15,8 +15,8 @@ from karyonet.stages.classification.augmentation import WHITE, Augmentation, aug
 
 NOTHING = Augmentation.model_validate(dict.fromkeys(Augmentation.model_fields, 0.0))
 STRONG = {
-    "flip": 1.0, "scale": 0.3, "stretch": 0.3, "spread": 0.3, "warp": 0.3, "rotation": 20.0, "bend": 6.0, "shift": 8.0, "gain": 0.5,
-    "gamma": 0.5, "fade": 0.5, "blur": 1.0, "noise": 0.3, "occlusion": 1.0, "neighbour": 1.0,
+    "flip": 1.0, "scale": 0.3, "stretch": 0.3, "spread": 0.3, "warp": 0.3, "rotation": 20.0, "bend": 6.0,
+    "shift": 8.0, "gain": 0.5, "gamma": 0.5, "fade": 0.5, "blur": 1.0, "noise": 0.3, "occlusion": 1.0, "neighbour": 1.0,
 }  # fmt: skip
 # What is drawn once for every strip; the rest is drawn with a probability.
 SHARES = ("scale", "stretch", "spread", "warp", "rotation", "bend", "shift", "gain", "gamma", "fade", "blur", "noise")

@@ -84,6 +84,27 @@ def test_a_mosaic_lists_the_normal_clone_last() -> None:
     assert iscn(*cells(FEMALE, 6, 10), *turner) == "mos 45,X[4]/46,XX[6]"
 
 
+@pytest.mark.parametrize(
+    ("changed", "usual", "expected"),
+    [
+        ([*MALE, "21"], MALE, "mos 47,XY,+21[3]/46,XY[2]"),
+        (FEMALE[:45], FEMALE, "mos 45,X[3]/46,XX[2]"),
+        ([*MALE, "X"], MALE, "mos 47,XXY[3]/46,XY[2]"),
+    ],
+)
+def test_a_mosaic_of_five_cells_is_told_from_either_karyotype_in_all_of_them(
+    changed: Sequence[str], usual: Sequence[str], expected: str
+) -> None:
+    five = [*(counted(f"m{place}", changed, 5.5, -4.7) for place in (1, 2, 3)),
+            *(counted(f"m{place}", usual, 5.5, -4.7) for place in (4, 5))]  # fmt: skip
+    assert iscn(*five) == expected
+
+
+def test_two_abnormal_clones_may_differ_in_opposite_ways() -> None:
+    three, one = [*FEMALE, "X"], FEMALE[:45]
+    assert iscn(*cells(FEMALE, 4, 10), *cells(three, 4, 20), *cells(one, 4)) == "mos 45,X[4]/47,XXX[4]/46,XX[4]"
+
+
 def test_random_losses_do_not_reach_the_karyotype_whichever_they_are() -> None:
     karyotype, findings = read_case(
         [*cells(MALE, 1), counted("m2", without(MALE, "9")), counted("m3", without(MALE, "4", "20"))], SURE
