@@ -98,8 +98,15 @@ class Account(NamedTuple):
     def written(self) -> tuple[str, ...]:
         return tuple(clone.iscn for clone in self.clones)
 
+    @property
+    def changes(self) -> frozenset[Change]:
+        """What is abnormal in any of the clones."""
+        return frozenset([*self.copies.changes, *_of_sex(self.copies), *(one.change for one in self.clonal)])
 
-def read_case(counted: Sequence[Counted], certainty: Certainty) -> tuple[Karyotype, tuple[Finding, ...]]:
+
+def read_case(
+    counted: Sequence[Counted], certainty: Certainty, doubted: Sequence[Counted] = ()
+) -> tuple[Karyotype, tuple[Finding, ...]]:
     """The karyotype of a case, and what departs from the normal one.
 
     All metaphases are explained by one karyotype as far as errors of the counts allow; what several of them show
@@ -110,14 +117,15 @@ def read_case(counted: Sequence[Counted], certainty: Certainty) -> tuple[Karyoty
     Args:
         counted: of the metaphases that carry a karyotype.
         certainty: when it is written.
+        doubted: of metaphases that carry none. They weigh what is likely, but no clone is counted in them.
 
     Returns:
         The karyotype; clonal findings first, then those that are not.
     """
     if not counted:
         return Karyotype(None, "undetermined", reasons=("no metaphase could be used",)), ()
-    possible = explanations(counted, certainty.prior)
-    accounts = _accounts(counted, possible, certainty)
+    possible = explanations([*counted, *doubted], certainty.prior)
+    accounts = _accounts(counted, doubted, possible, certainty)
     best, clones = accounts[0], accounts[0].clones
     findings = _findings(counted, possible, best)
     reason = (
@@ -127,7 +135,7 @@ def read_case(counted: Sequence[Counted], certainty: Certainty) -> tuple[Karyoty
     )
     if reason is not None:
         return Karyotype(None, "undetermined", clones, (reason,)), findings
-    normal = best.copies.normal and len(clones) == 1
+    normal = not best.changes
     outcome: Outcome = "normal" if normal else "abnormal"
     if len(clones) == 1:
         return Karyotype(clones[0].iscn, outcome, clones), findings
@@ -135,7 +143,9 @@ def read_case(counted: Sequence[Counted], certainty: Certainty) -> tuple[Karyoty
     return Karyotype(f"mos {parts}", outcome, clones), findings
 
 
-def _accounts(counted: Sequence[Counted], possible: Sequence[Explanation], certainty: Certainty) -> tuple[Account, ...]:
+def _accounts(
+    counted: Sequence[Counted], doubted: Sequence[Counted], possible: Sequence[Explanation], certainty: Certainty
+) -> tuple[Account, ...]:
     """The ways to account for a case that are written differently, the most probable first."""
     found: dict[tuple[str, ...], tuple[float, Account]] = {}
     for one in possible[:_CANDIDATES]:
@@ -144,6 +154,9 @@ def _accounts(counted: Sequence[Counted], possible: Sequence[Explanation], certa
         clones = _clones(counted, one.copies, [each.change for each in clonal])
         account = Account(one.copies, tuple(shared), clonal, clones)
         score = float(np.log(max(one.probability, 1e-300))) + sum(each.odds for each in clonal)
+        for other in doubted:
+            departing = departures(other, one.copies)
+            score += sum(max(departing.get(each.change, 0.0), 0.0) for each in clonal)
         if account.written not in found or found[account.written][0] < score:
             found[account.written] = score, account
     probabilities = softmax([score for score, _ in found.values()]).tolist()
@@ -217,7 +230,9 @@ def _of_two_people(counted: Sequence[Counted], copies: Copies, certainty: Certai
 
 def _improbable(accounts: Sequence[Account], certainty: Certainty) -> str | None:
     """The two karyotypes between which the counts do not decide."""
-    if accounts[0].probability >= certainty.least:
+    # Whether some cells are normal may be open: what was counted is written.
+    alike = [one.probability for one in accounts if one.changes == accounts[0].changes]
+    if sum(alike) >= certainty.least:
         return None
     first, second = (f"{'/'.join(one.written)} ({100 * one.probability:.0f} %)" for one in accounts[:2])
     return f"the counts do not decide between {first} and {second}; more metaphases are needed"

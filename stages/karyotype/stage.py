@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from karyonet.case import Case, Chromosome, Finding, Karyotype, Metaphase
+from karyonet.case import LABELS, Case, Chromosome, Finding, Karyotype, Metaphase
 from karyonet.guideline import load_guideline
 from karyonet.stage import Stage, StageOptions
 
@@ -68,13 +68,21 @@ class CountAndSex(Stage):
         self._evidence = read_evidence(self.options.evidence or SHIPPED)
 
     def __call__(self, case: Case) -> Case:
+        before = case.metaphases
         small = {m.id: small_objects(m.chromosomes, self.options.smallest) for m in case.metaphases}
         named = {m.id: _named(m, small[m.id]) for m in case.metaphases}
         readings = {m.id: self._read(m, named[m.id]) for m in case.metaphases}
         case = case.map_metaphases(lambda m: _with_reading(m, readings[m.id], small[m.id]), stage="karyotype")
         carrying = [id for id, reading in readings.items() if reading.iscn is not None]
+        doubted = {m.id: by_look(named[m.id], self.options.least_confidence) for m in before if m.id not in carrying}
         karyotype, findings = read_case(
-            [self._evidence.counted(id, named[id]) for id in carrying], self.options.certainty
+            [self._evidence.counted(id, named[id]) for id in carrying],
+            self.options.certainty,
+            [
+                self._evidence.counted(m.id, doubted[m.id])
+                for m in before
+                if m.id in doubted and self._believed(m, doubted[m.id]).iscn is not None
+            ],
         )
         if not carrying and readings:
             all_reasons = (f"{r.metaphase}: {reason}" for r in readings.values() for reason in r.reasons)
@@ -84,20 +92,38 @@ class CountAndSex(Stage):
         return with_states(case, self._guideline, self.options.most_review)
 
     def _read(self, metaphase: Metaphase, named: Sequence[Chromosome]) -> Reading:
-        context = metaphase.reasons or contradictions(named, self.options.least_confidence)
+        contradicted = contradictions(named, self.options.least_confidence)
+        if not metaphase.reasons and contradicted:
+            return self._believed(replace(metaphase, reasons=contradicted), named)
+        return self._believed(metaphase, named)
+
+    def _believed(self, metaphase: Metaphase, named: Sequence[Chromosome]) -> Reading:
         return read_metaphase(
             metaphase.id,
             [c.label for c in named if c.label is not None],
             sum(c.review for c in named),
             self.options.max_changes,
             self.options.max_doubtful,
-            context,
+            metaphase.reasons,
         )
 
 
 def _named(metaphase: Metaphase, small: Set[str]) -> list[Chromosome]:
     """The chromosomes that count."""
     return [c for c in metaphase.chromosomes if c.label is not None and c.id not in small]
+
+
+def by_look(named: Sequence[Chromosome], least_confidence: float) -> list[Chromosome]:
+    """The chromosomes with the names that they look like, where they bear another one (:func:`contradictions`)."""
+    found = []
+    for chromosome in named:
+        doubted = chromosome.confidence is not None and chromosome.confidence < least_confidence
+        if doubted and chromosome.probabilities is not None:
+            best = int(np.argmax(chromosome.probabilities))
+            confidence = float(chromosome.probabilities[best])
+            chromosome = replace(chromosome, label=LABELS[best], confidence=confidence)
+        found.append(chromosome)
+    return found
 
 
 def contradictions(named: Sequence[Chromosome], least_confidence: float) -> tuple[str, ...]:

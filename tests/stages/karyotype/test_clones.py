@@ -73,7 +73,7 @@ def test_what_may_be_no_chromosome_makes_no_trisomy() -> None:
 def test_a_chromosome_that_may_bear_a_wrong_name_explains_one_that_is_missing() -> None:
     trisomic = cells([*FEMALE, "18"], 2)
     misread = without([*FEMALE, "18", "20"], "18")
-    for alike, expected in (({"18": 0.1}, "47,XX,+18"), ({"18": 9.0}, None)):
+    for alike, expected in (({"18": 0.1}, "47,XX,+18"), ({"18": 9.0}, "mos 47,XX,+18[2]/46,XX[1]")):
         other = counted("m9", misread)
         other = Counted("m9", {**other.named, "20": (Named(1.0, alike), *other.named["20"][1:])}, other.missed)
         assert iscn(*trisomic, other) == expected
@@ -181,3 +181,21 @@ def test_order_does_not_matter_and_what_is_written_can_be_read(case: list[Counte
 @settings(deadline=None)
 def test_more_of_the_same_never_makes_a_normal_case_doubtful(number: int, odds: float, missed: float) -> None:
     assert iscn(*(counted(f"m{place}", FEMALE, odds, missed) for place in range(number))) == "46,XX"
+
+
+def test_metaphases_that_carry_no_karyotype_weigh_but_hold_no_clone() -> None:
+    unsure = [*cells(FEMALE, 1), *cells([*FEMALE, "21"], 2, 2)]
+    other = counted("d1", [*FEMALE, "21"]), counted("d2", [*FEMALE, "21"])
+    alone, with_others = read_case(unsure[1:2], SURE)[0], read_case(unsure[1:2], SURE, other)[0]
+    assert alone.outcome == with_others.outcome == "undetermined" and "gain needs 2" in with_others.reasons[0]
+    said, findings = read_case(unsure, SURE, other)
+    assert said.outcome == "abnormal" and all(not {"d1", "d2"} & set(clone.metaphases) for clone in said.clones)
+    assert findings[0].metaphases == ("m2", "m3")
+    against = read_case(unsure[1:], SURE, cells(FEMALE, 9, 20))[0]
+    assert (against.iscn, against.outcome) == ("47,XX,+21", "abnormal")
+
+
+def test_a_case_is_abnormal_where_only_the_share_of_normal_cells_is_open() -> None:
+    open_share = [*(counted(f"m{place}", [*MALE, "X"], 5.5, -3.5) for place in (1, 2)), counted("m3", MALE, 5.5, -3.5)]
+    karyotype, _ = read_case(open_share, SURE)
+    assert karyotype.outcome == "abnormal" and "47,XXY" in str(karyotype.iscn)

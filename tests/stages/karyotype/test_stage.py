@@ -99,3 +99,26 @@ def test_a_name_that_its_look_contradicts_is_evidence_for_nothing() -> None:
     assert "c41 is named 21" in case.metaphases[1].reasons[0]
     trusting = CountAndSex(least_confidence=0.0)(Case("case", (sure, unsure)))
     assert [m.outcome for m in trusting.metaphases] == ["normal", "normal"]
+
+
+def test_what_a_contradicted_chromosome_looks_like_counts_for_the_case() -> None:
+    def named(name: str, labels: Sequence[str], **last: object) -> Metaphase:
+        made = metaphase(1, labels)
+        chromosomes = tuple(replace(c, confidence=0.999) for c in made.chromosomes)
+        last_one = replace(chromosomes[-1], **last)
+        return replace(made, id=name, chromosomes=(*chromosomes[:-1], last_one))
+
+    looks = np.full(24, 0.001, np.float32)
+    looks[LABELS.index("X")] = 0.977
+    # One of chromosome 7 was missed, and what looks like a second X beside the Y got its name.
+    without_one = [*(label for label in MALE if label != "7"), "7", "7"]
+    doubted = [named(f"d{i}", without_one, confidence=0.001, probabilities=looks) for i in range(3)]
+    certain = [named("m1", [*MALE, "X"]), named("m2", MALE)]
+    alone = CountAndSex(smallest=0)(Case("case", tuple(certain)))
+    together = CountAndSex(smallest=0)(Case("case", (*certain, *doubted)))
+    assert {m.outcome for m in together.metaphases[2:]} == {"undetermined"}
+    assert alone.karyotype is not None and together.karyotype is not None
+    more, less = (
+        next(f.score for f in case.findings if f.chromosome == "X" and f.change == "gain") for case in (together, alone)
+    )
+    assert more > less and together.karyotype.outcome == "undetermined"
