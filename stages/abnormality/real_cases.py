@@ -8,13 +8,14 @@ import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
 from rich.progress import track
 
 from karyonet.case import LABELS, Case
-from karyonet.config import PipelineConfig, load_config
+from karyonet.config import PLACES, PipelineConfig, load_config
 from karyonet.data.metaphases import AnnotatedMetaphase, read_metaphases
 from karyonet.errors import KaryonetError
 from karyonet.evaluation.annotated import StageClassifier
@@ -22,7 +23,7 @@ from karyonet.pipeline import Pipeline
 from karyonet.training.pack import appearing
 
 from .bags import CaseBags
-from .stage import NORMAL, HomologComparer
+from .stage import NORMAL, STAGE, HomologComparer
 
 Kind = Literal["structural", "normal"]
 
@@ -163,11 +164,13 @@ def in_boxes(pipeline: Pipeline) -> Callable[[LabelledCase], Case]:
 
 
 def by_pipeline(pipeline: Pipeline, settings: PipelineConfig) -> Callable[[LabelledCase], Case]:
-    """Reads what the whole pipeline finds in the images of a case."""
+    """Reads what the pipeline finds in the images of a case, up to the place of the abnormality stage."""
+    later = PLACES[PLACES.index(STAGE) :]
+    before = Pipeline(dict(takewhile(lambda item: item[0] not in later, pipeline.stages.items())), settings)
 
     def read(known: LabelledCase) -> Case:
         paths = [annotated.path for annotated in known.metaphases]
-        return pipeline(Case.read(*paths, case_id=known.id, limits=settings.reading)).case
+        return before(Case.read(*paths, case_id=known.id, limits=settings.reading)).case
 
     return read
 

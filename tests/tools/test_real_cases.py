@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from karyonet.case import LABELS, Case
+from karyonet.config import load_config
+from karyonet.pipeline import Pipeline
+from karyonet.stage import Stage
 from karyonet.stages.abnormality import HomologComparer
 from karyonet.stages.abnormality.bags import CaseBags
-from karyonet.stages.abnormality.real_cases import JudgedType, LabelledCase, kept_bags, read_cases
+from karyonet.stages.abnormality.real_cases import JudgedType, LabelledCase, by_pipeline, kept_bags, read_cases
 
 from .conftest import loaded
 
@@ -93,3 +96,24 @@ def test_as_few_normal_cases_as_asked_for_have_an_alarm_and_as_many_types_as_tha
     assert 4 <= len(alarmed) <= 10
     with pytest.raises(ValueError, match="2 metaphases"):
         fit([one for one in judged if one.metaphases != 2])
+
+
+def test_a_pipeline_reads_up_to_where_homologs_are_compared(data: Path) -> None:
+    ran = []
+
+    class Recorder(Stage):
+        requires: frozenset[str] = frozenset()
+        assigns: frozenset[str] = frozenset()
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+        def __call__(self, case: Case) -> Case:
+            ran.append(self.name)
+            return case
+
+    names = ("segmentation", "ours", "classification", "abnormality", "karyotype")
+    pipeline = Pipeline({name: Recorder(name) for name in names})
+    case = by_pipeline(pipeline, load_config("default"))(read_cases(data, "test")[1])
+    assert ran == ["segmentation", "ours", "classification"] and case.id == "c" and len(case.metaphases) == 1
