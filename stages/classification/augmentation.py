@@ -160,7 +160,8 @@ class Straightening(BaseDistortion):  # type: ignore[misc]
         scale = 1 / (1 + settings.scale * uniform(-1, 1))
         along = scale / (1 + settings.stretch * uniform(-1, 1))
         across = scale if uniform(-1, 1) < 0 else -scale
-        across /= 1 + settings.spread * uniform(-1, 1)
+        if settings.spread > 0:  # recipes without it draw what they drew before
+            across /= 1 + settings.spread * uniform(-1, 1)
 
         # The slope of this displacement is at most `warp`: the order of the bands cannot change.
         phase, waves = uniform(0, 2 * math.pi), uniform(0.5, 1.5) * math.pi / half
