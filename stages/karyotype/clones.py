@@ -103,6 +103,11 @@ class Account(NamedTuple):
         """What is abnormal in any of the clones."""
         return frozenset([*self.copies.changes, *_of_sex(self.copies), *(one.change for one in self.clonal)])
 
+    @property
+    def content(self) -> tuple[bool, frozenset[Change]]:
+        """Whether there is a Y, and what is abnormal: all but which cells show it."""
+        return self.copies.sex[1] > 0, self.changes
+
 
 def read_case(
     counted: Sequence[Counted], certainty: Certainty, doubted: Sequence[Counted] = ()
@@ -231,8 +236,7 @@ def _of_two_people(counted: Sequence[Counted], copies: Copies, certainty: Certai
 def _improbable(accounts: Sequence[Account], certainty: Certainty) -> str | None:
     """The two karyotypes between which the counts do not decide."""
     # Whether some cells are normal may be open: what was counted is written.
-    alike = [one.probability for one in accounts if one.changes == accounts[0].changes]
-    if sum(alike) >= certainty.least:
+    if sum(one.probability for one in accounts if one.content == accounts[0].content) >= certainty.least:
         return None
     first, second = (f"{'/'.join(one.written)} ({100 * one.probability:.0f} %)" for one in accounts[:2])
     return f"the counts do not decide between {first} and {second}; more metaphases are needed"

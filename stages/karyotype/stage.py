@@ -74,15 +74,12 @@ class CountAndSex(Stage):
         readings = {m.id: self._read(m, named[m.id]) for m in case.metaphases}
         case = case.map_metaphases(lambda m: _with_reading(m, readings[m.id], small[m.id]), stage="karyotype")
         carrying = [id for id, reading in readings.items() if reading.iscn is not None]
-        doubted = {m.id: by_look(named[m.id], self.options.least_confidence) for m in before if m.id not in carrying}
+        by_looks = {m.id: by_look(named[m.id], self.options.least_confidence) for m in before}
+        doubted = [m.id for m in before if m.id not in carrying and self._believed(m, by_looks[m.id]).iscn is not None]
         karyotype, findings = read_case(
             [self._evidence.counted(id, named[id]) for id in carrying],
             self.options.certainty,
-            [
-                self._evidence.counted(m.id, doubted[m.id])
-                for m in before
-                if m.id in doubted and self._believed(m, doubted[m.id]).iscn is not None
-            ],
+            [self._evidence.counted(id, by_looks[id]) for id in doubted],
         )
         if not carrying and readings:
             all_reasons = (f"{r.metaphase}: {reason}" for r in readings.values() for reason in r.reasons)
@@ -92,12 +89,12 @@ class CountAndSex(Stage):
         return with_states(case, self._guideline, self.options.most_review)
 
     def _read(self, metaphase: Metaphase, named: Sequence[Chromosome]) -> Reading:
-        contradicted = contradictions(named, self.options.least_confidence)
-        if not metaphase.reasons and contradicted:
-            return self._believed(replace(metaphase, reasons=contradicted), named)
-        return self._believed(metaphase, named)
+        """A metaphase by the names that its chromosomes bear."""
+        reasons = metaphase.reasons or contradictions(named, self.options.least_confidence)
+        return self._believed(replace(metaphase, reasons=reasons), named)
 
     def _believed(self, metaphase: Metaphase, named: Sequence[Chromosome]) -> Reading:
+        """The same, whatever the chromosomes look like."""
         return read_metaphase(
             metaphase.id,
             [c.label for c in named if c.label is not None],

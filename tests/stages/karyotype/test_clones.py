@@ -199,3 +199,15 @@ def test_a_case_is_abnormal_where_only_the_share_of_normal_cells_is_open() -> No
     open_share = [*(counted(f"m{place}", [*MALE, "X"], 5.5, -3.5) for place in (1, 2)), counted("m3", MALE, 5.5, -3.5)]
     karyotype, _ = read_case(open_share, SURE)
     assert karyotype.outcome == "abnormal" and "47,XXY" in str(karyotype.iscn)
+
+
+def test_a_sex_that_the_counts_leave_open_is_not_written() -> None:
+    unsure = [counted("m1", FEMALE), counted("m2", MALE)]
+    doubtful = {
+        one.metaphase: {**one.named, **{label: tuple(Named(1.0, {"X": 1.0, "Y": 1.0}) for _ in one.named[label])
+                                        for label in ("X", "Y") if label in one.named}}
+        for one in unsure
+    }  # fmt: skip
+    karyotype, _ = read_case([Counted(one.metaphase, doubtful[one.metaphase], one.missed) for one in unsure], SURE)
+    assert (karyotype.iscn, karyotype.outcome) == (None, "undetermined")
+    assert "46,XX" in karyotype.reasons[0] and "46,XY" in karyotype.reasons[0]
