@@ -15,7 +15,7 @@ from karyonet.turns import Views, turned, views
 from karyonet.weights import WeightFile, card_section, load_into
 
 from .crops import CHANNELS, CropSettings, chromosome_density, crop_component, in_contrast
-from .kinds import KINDS, TYPES
+from .decision import Several, decide
 from .model import ClusterArchitecture, ClusterNetwork, ClusterPrediction
 from .network_stage import ClusterTypes
 
@@ -40,6 +40,7 @@ class TypeNetwork:
         load_into(model, weight)
         self.temperature = weight.card.temperature
         self.reject = weight.card.thresholds.get("reject", 0.5)
+        self.several = Several.of(weight.card.thresholds)
         self.device, self.precision, self.batch_size = choose_device(device), precision, batch_size
         self.model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
 
@@ -56,7 +57,7 @@ class TypeNetwork:
             said = predict(self.model, crops, self.device, self.batch_size, self.settings.views)
         kinds = torch.softmax(said.kinds / self.temperature, dim=1).numpy()
         counts = torch.softmax(said.counts, dim=1).numpy()
-        return decide(kinds, counts, self.reject)
+        return decide(kinds, counts, self.reject, self.several)
 
     def crops(self, optical_density: FloatArray, regions: Sequence[Region], size: float) -> FloatArray:
         """The input of the network, float32, shape (n, 2, side, side); arguments as for a call."""
@@ -82,17 +83,3 @@ def predict(
         parts.append([torch.stack([one[column].float() for one in said]).mean(dim=0) for column in (0, 1)])
     kinds, counts = (torch.cat(columns).cpu() for columns in zip(*parts, strict=True))
     return ClusterPrediction(kinds, counts)
-
-
-def decide(kinds: FloatArray, counts: FloatArray, reject: float) -> ClusterTypes:
-    """From probabilities to kinds: first whether it is a chromosome at all, then which.
-
-    Args:
-        kinds: float32, shape (n, 6). counts: float32, shape (n, most).
-        reject: sum of the probabilities of the rejections from which a component is rejected.
-    """
-    rejected = kinds[:, TYPES:].sum(axis=1) >= reject
-    best = np.where(rejected, TYPES + kinds[:, TYPES:].argmax(axis=1), kinds[:, :TYPES].argmax(axis=1))
-    # The type says whether it is one; if it is not, how many is the most probable number above.
-    number = np.where(rejected, 0, np.where(best == 0, 1, 2 + counts[:, 1:].argmax(axis=1)))
-    return ClusterTypes(tuple(KINDS[k] for k in best), kinds, number.astype(np.int64), counts, rejected)

@@ -30,7 +30,8 @@ from karyonet.weights import Metric, ModelCard, WeightFile
 from .compositions import compose
 from .contrastive import ContrastiveModel
 from .crops import CHANNELS
-from .inference import decide, predict
+from .decision import decide
+from .inference import predict
 from .kinds import CLUSTER, KINDS, TYPES
 from .model import ClusterNetwork, ClusterPrediction
 from .network_stage import ClusterTypes
@@ -41,8 +42,10 @@ from .views import PACKED_SIZE, view
 
 NEIGHBOURS = 15
 """That vote on the kind of an example in the validations of the first step."""
-KEPT = 0.99
+KEPT = 0.999
 """Share of the chromosomes that the threshold of rejection keeps."""
+SURE = 0.5
+"""That threshold at most: what is rather no chromosome is rejected."""
 HELD_OUT = 7
 """First number of the seeds of validation compositions."""
 _COMPOSED, _FOUND = "composed of validation cut-outs", "components of validation metaphases"
@@ -252,16 +255,17 @@ def neighbours_agree(features: Tensor, kinds: Tensor) -> float:
     return float((votes.argmax(dim=1) == kinds).float().mean())
 
 
-def reject_threshold(rejections: NDArray[np.floating], kinds: NDArray[np.integer]) -> float:
-    """Sum of the probabilities of the rejections that :data:`KEPT` of the chromosomes do not reach.
+def reject_threshold(rejections: NDArray[np.floating], kinds: NDArray[np.integer], kept: float = KEPT) -> float:
+    """Sum of the probabilities of the rejections that so many of the chromosomes do not reach.
 
     Args:
         rejections: shape (n,). kinds: int, shape (n,), as of :class:`Examples`.
+        kept: share of the chromosomes.
     """
     chromosomes = rejections[kinds < TYPES]
-    threshold = float(np.quantile(chromosomes, KEPT, method="higher")) if chromosomes.size else 0.5
-    # Just above it, so that the example on it is kept; never surer than a network can be.
-    return min(max(float(np.nextafter(np.float32(threshold), np.float32(1))), 0.01), 0.99)
+    threshold = float(np.quantile(chromosomes, kept, method="higher")) if chromosomes.size else 0.5
+    # Just above it, so that the example on it is kept.
+    return min(max(float(np.nextafter(np.float32(threshold), np.float32(1))), 0.01), SURE)
 
 
 def figures(said: Sequence[ClusterPrediction], truth: Sequence[Examples], temperature: float = 1.0) -> dict[str, float]:

@@ -42,7 +42,8 @@ from karyonet.evaluation.metrics import precision_recall_f1, ratio
 from karyonet.pipeline import Pipeline
 from karyonet.stages.cluster_type import SupCAM
 from karyonet.stages.cluster_type.compositions import Composed, Compositions, compose
-from karyonet.stages.cluster_type.inference import TypeNetwork, decide, predict
+from karyonet.stages.cluster_type.decision import decide
+from karyonet.stages.cluster_type.inference import TypeNetwork, predict
 from karyonet.stages.cluster_type.kinds import KINDS, TYPES
 from karyonet.stages.cluster_type.model import ClusterArchitecture
 from karyonet.stages.cluster_type.sources import Sources
@@ -233,7 +234,7 @@ def tallies(said: Answers, truth: Compared) -> FloatArray:
         whether that was seen.
     """
     most = said.counts.shape[1]
-    threshold = reject_threshold(said.kinds[:, TYPES:].sum(axis=1), truth.kinds)
+    threshold = reject_threshold(said.kinds[:, TYPES:].sum(axis=1), truth.kinds, kept=0.99)
     decided = decide(said.kinds, said.counts, threshold)
     answers = np.array([KINDS.index(kind) for kind in decided.kinds])
     chromosome, every = truth.counts > 0, np.eye(len(KINDS))

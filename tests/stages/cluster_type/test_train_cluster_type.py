@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from karyonet.errors import DataError
-from karyonet.stages.cluster_type.inference import decide
+from karyonet.stages.cluster_type.decision import decide
 from karyonet.stages.cluster_type.kinds import CLUSTER, KINDS, TYPES
 from karyonet.stages.cluster_type.model import ClusterNetwork, ClusterPrediction
 from karyonet.stages.cluster_type.network_stage import SupCAM
@@ -161,14 +161,14 @@ def test_a_folder_is_packed_once(tmp_path: Path) -> None:
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=300), st.integers(0, 9))
 @settings(deadline=None)
-def test_the_threshold_keeps_99_of_100_chromosomes(scores: list[float], others: int) -> None:
+def test_the_threshold_keeps_the_chromosomes_that_are_not_rather_none(scores: list[float], others: int) -> None:
     values = np.array([*scores, *[0.5] * others], dtype=np.float32)
     kinds = np.array([0] * len(scores) + [4] * others)
-    threshold = reject_threshold(values, kinds)
-    assert 0 < threshold < 1
-    rejected = np.array(scores, dtype=np.float32) >= np.float32(threshold)
-    # Above 0.99 a component is rejected whatever the others are.
-    assert rejected.mean() <= 0.01 or threshold == 0.99
+    for kept in (0.999, 0.9):
+        threshold = reject_threshold(values, kinds, kept)
+        assert 0 < threshold <= 0.5
+        rejected = np.array(scores, dtype=np.float32) >= np.float32(threshold)
+        assert rejected.mean() <= 1 - kept + 1e-9 or threshold == 0.5
 
 
 def example_set(kinds: list[int], counts: list[int]) -> Examples:
@@ -185,7 +185,7 @@ def test_figures_of_right_and_wrong_answers() -> None:
     assert 0 < perfect.pop("reject") < 0.5
     assert perfect == pytest.approx(dict.fromkeys(perfect, 1.0))
     swapped = figures(
-        [ClusterPrediction(kinds[[0, 2, 1, 3, 4, 5]], counts), ClusterPrediction(kinds[[3, 3]], counts[[3, 0]])],
+        [ClusterPrediction(kinds[[0, 2, 1, 3, 4, 5]], counts), ClusterPrediction(kinds[[3, 3]], counts[[3, 2]])],
         [truth, found],
     )
     assert swapped["accuracy"] == 0.5 and swapped["score"] == pytest.approx(0.5)

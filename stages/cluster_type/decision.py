@@ -1,0 +1,100 @@
+"""From what a network says apart, kind and number, to one answer in which they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logsumexp, softmax
+
+from karyonet.case import FloatArray
+
+from .kinds import KINDS, TYPES
+from .network_stage import ClusterTypes
+
+_BOTH = KINDS.index("touching_overlapping") - 1
+"""Among the types of several chromosomes."""
+
+
+class Several(NamedTuple):
+    """A logistic regression that says how probably a component of a real metaphase holds several chromosomes.
+
+    The network learns from examples most of which are clusters, while three components in four of a metaphase are lone
+    chromosomes; who takes its probabilities as they are finds clusters where there are none.
+
+    Attributes:
+        slope, intercept: of the log odds that kind and number give to "several", their mean.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    @classmethod
+    def of(cls, thresholds: Mapping[str, float]) -> Several:
+        """As the thresholds of a model card have it; what is not there is as the network says."""
+        return cls(thresholds.get("several_slope", 1.0), thresholds.get("several_intercept", 0.0))
+
+    @classmethod
+    def fitted(cls, log_odds: ArrayLike, several: ArrayLike) -> Several:
+        """Fit it to components of real metaphases, as frequent as they are there.
+
+        Args:
+            log_odds: shape (n,), of :func:`log_odds_of_several`.
+            several: bool, shape (n,), what the annotation says; both must occur.
+        """
+        from sklearn.linear_model import LogisticRegression
+
+        fit = LogisticRegression(C=np.inf).fit(np.asarray(log_odds)[:, None], np.asarray(several))
+        return cls(float(fit.coef_[0, 0]), float(fit.intercept_[0]))
+
+    def on_card(self) -> dict[str, float]:
+        """The thresholds of a model card that :meth:`of` reads."""
+        return {"several_slope": self.slope, "several_intercept": self.intercept}
+
+
+def log_odds_of_several(kinds: FloatArray, counts: FloatArray) -> NDArray[np.float64]:
+    """What kind and number say of "several", the mean of both, shape (n,); arguments as for :func:`decide`."""
+    types, numbers = _log(kinds[:, :TYPES]), _log(counts)
+    return np.asarray(sum(logsumexp(said[:, 1:], axis=1) - said[:, 0] for said in (types, numbers)) / 2)
+
+
+def decide(kinds: FloatArray, counts: FloatArray, reject: float, several: Several | None = None) -> ClusterTypes:
+    """From probabilities to answers: first whether it is a chromosome at all, then whether several, then which.
+
+    Several chromosomes have a kind and a number whose probabilities are multiplied; two cannot both touch and overlap.
+
+    Args:
+        kinds: float32, shape (n, 6), calibrated. counts: float32, shape (n, most). What the network says of both.
+        reject: sum of the probabilities of the rejections from which a component is rejected.
+        several: how probably it is more than one; None takes it as the network says.
+    """
+    several = several or Several()
+    rejection = kinds[:, TYPES:].sum(axis=1)
+    p_several = expit(several.slope * log_odds_of_several(kinds, counts) + several.intercept)
+    joint = _log(kinds[:, 1:TYPES])[:, :, None] + _log(counts[:, 1:])[:, None, :]
+    if counts.shape[1] > 2:  # otherwise the last number means two or more
+        joint[:, _BOTH, 0] = -np.inf
+    joint = softmax(joint, axis=(1, 2)) * p_several[:, None, None]
+    types = np.concatenate([1 - p_several[:, None], joint.sum(axis=2)], axis=1)
+    numbers = np.concatenate([1 - p_several[:, None], joint.sum(axis=1)], axis=1)
+
+    rejected, lone = rejection >= reject, p_several < 0.5
+    type_of_several = joint.sum(axis=2).argmax(axis=1)
+    best = np.where(rejected, TYPES + kinds[:, TYPES:].argmax(axis=1), np.where(lone, 0, 1 + type_of_several))
+    number = 2 + joint[np.arange(len(joint)), type_of_several].argmax(axis=1)
+    number = np.where(rejected, 0, np.where(lone, 1, number))
+    probabilities = np.concatenate([types * (1 - rejection)[:, None], kinds[:, TYPES:]], axis=1)
+    return ClusterTypes(
+        tuple(KINDS[kind] for kind in best),
+        probabilities.astype(np.float32),
+        number.astype(np.int64),
+        numbers.astype(np.float32),
+        rejected,
+    )
+
+
+def _log(probabilities: FloatArray) -> NDArray[np.float64]:
+    """The logarithm; what is impossible is as good as that."""
+    return np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), 1e-30))
