@@ -109,7 +109,8 @@ def annotated_case(name: str, metaphases: Sequence[AnnotatedMetaphase]) -> Known
     * structural if at least two metaphases (or the only one) are marked so, unclear if one of several is: that is not
       clonal;
     * unclear if no metaphase has normal or clonal sex chromosomes;
-    * numerical if the annotated chromosomes show a clonal change, whatever the marks;
+    * numerical if the annotated chromosomes show a clonal change; unclear if all metaphases are marked normal and the
+      chromosomes of some agree with that: then a box is missing or wrong in the others;
     * normal if all metaphases are marked normal with nothing affected; otherwise unclear.
 
     Args:
@@ -139,6 +140,8 @@ def annotated_case(name: str, metaphases: Sequence[AnnotatedMetaphase]) -> Known
         return replace(case, note="no metaphase is annotated with normal or clonal sex chromosomes")
     main = complements.most_common(1)[0][0]
     if clonal:
+        if set(marks) == {"normal"} and not all(changes_shown(copies) & clonal for copies in counts):
+            return replace(case, note="marked normal, with which the annotated chromosomes of some agree")
         iscn = _karyotype(counts, clonal, main)
         note = "" if marks["numerical"] else f"marked {', '.join(sorted(str(mark) for mark in marks))}"
         return replace(case, kind="numerical", iscn=iscn, numerical=clonal, note=note)

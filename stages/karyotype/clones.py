@@ -14,9 +14,10 @@ from karyonet.case import LABELS, Clone, Finding, Karyotype, Outcome
 from karyonet.iscn import numerical_karyotype
 from karyonet.iscn.clone_checks import MINIMUM_CELLS
 
-from .likelihood import Copies, Counted, Explanation, Prior, departures, explanations
+from .likelihood import NORMAL_SEX, Copies, Counted, Explanation, Prior, departures, explanations
 
 Change = tuple[str, int]
+_NORMAL = tuple(numerical_karyotype(Copies(sex).as_mapping()) for sex in NORMAL_SEX)
 _CANDIDATES = 24
 """Karyotypes, the likeliest, that are considered with clones beside them."""
 
@@ -104,9 +105,10 @@ class Account(NamedTuple):
         return frozenset([*self.copies.changes, *_of_sex(self.copies), *(one.change for one in self.clonal)])
 
     @property
-    def content(self) -> tuple[bool, frozenset[Change]]:
-        """Whether there is a Y, and what is abnormal: all but which cells show it."""
-        return self.copies.sex[1] > 0, self.changes
+    def content(self) -> tuple[bool, frozenset[str]]:
+        """Whether there is a Y, and the abnormal clones: all but which cells are normal."""
+        has_y = self.copies.sex[1] > 0 or any(one.change == ("Y", 1) for one in self.clonal)
+        return has_y, frozenset(iscn for iscn in self.written if iscn not in _NORMAL)
 
 
 def read_case(

@@ -36,6 +36,7 @@ class EvidenceModel(BaseModel):
     Attributes:
         right: coefficients of :data:`OF_CHROMOSOME`, and ``intercept``.
         missed: coefficients of :data:`OF_METAPHASE`, and ``intercept``.
+        gained: what is added to ``missed`` for a chromosome beyond the normal complement.
         fitted: on which data, and what was measured with it; read by people alone.
     """
 
@@ -43,6 +44,7 @@ class EvidenceModel(BaseModel):
 
     right: dict[str, Finite]
     missed: dict[str, Finite]
+    gained: Finite = 3.0
     fitted: dict[str, Any] = {}
 
     @field_validator("right")
@@ -67,7 +69,12 @@ class EvidenceModel(BaseModel):
             assert chromosome.label is not None
             found[chromosome.label].append(Named(odds, _instead(chromosome)))
         missed = float(_weighed(self.missed, of_metaphase(named)[None])[0])
-        return Counted(metaphase, {label: tuple(sorted(ones, key=_odds)) for label, ones in found.items()}, missed)
+        return Counted(
+            metaphase,
+            {label: tuple(sorted(ones, key=_odds)) for label, ones in found.items()},
+            missed,
+            missed + self.gained,
+        )
 
 
 def read_evidence(path: Path = SHIPPED) -> EvidenceModel:

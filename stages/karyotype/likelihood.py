@@ -49,11 +49,14 @@ class Counted:
         metaphase: its id.
         named: its chromosomes by name, the least credible first.
         missed: log odds that any one chromosome of the cell was missed.
+        gained_missed: the same of one beyond the normal complement. What is doubtful is taken for a chromosome where
+            its type is incomplete, and names are given as if no type had three: both forget what is there once more.
     """
 
     metaphase: str
     named: Mapping[str, tuple[Named, ...]]
     missed: float
+    gained_missed: float = -np.inf
 
     def copies(self, label: str) -> int:
         """How many chromosomes bear a name."""
@@ -131,18 +134,35 @@ def log_likelihood(counted: Counted, copies: Copies) -> float:
     """
     surplus: list[Named] = []
     lacking: list[str] = []
+    costs: list[float] = []
     for label in LABELS:
         found, true = counted.named.get(label, ()), copies.of(label)
         surplus += found[: max(len(found) - true, 0)]
-        lacking += [label] * (true - len(found))
-    apart = counted.missed * len(lacking) - sum(one.odds for one in surplus)
+        short = max(true - len(found), 0)
+        gained = min(short, max(true - _normal(counted, label), 0))
+        lacking += [label] * short
+        costs += [max(counted.missed, counted.gained_missed)] * gained + [counted.missed] * (short - gained)
+    apart = sum(costs) - sum(one.odds for one in surplus)
     if not surplus or not lacking:
         return apart
-    gained = np.array(
-        [[max(one.odds - counted.missed - one.instead.get(label, np.inf), 0.0) for label in lacking] for one in surplus]
+    renamed = np.array(
+        [
+            [
+                max(one.odds - cost - one.instead.get(label, np.inf), 0.0)
+                for label, cost in zip(lacking, costs, strict=True)
+            ]
+            for one in surplus
+        ]
     )
-    rows, columns = linear_sum_assignment(gained, maximize=True)
-    return apart + float(gained[rows, columns].sum())
+    rows, columns = linear_sum_assignment(renamed, maximize=True)
+    return apart + float(renamed[rows, columns].sum())
+
+
+def _normal(counted: Counted, label: str) -> int:
+    """Copies that a cell with the found sex chromosomes normally has."""
+    if label in ("X", "Y"):
+        return NORMAL_SEX[counted.copies("Y") > 0]["XY".index(label)]
+    return 2
 
 
 def explanations(counted: Sequence[Counted], prior: Prior, most_changes: int = 3) -> list[Explanation]:

@@ -48,12 +48,14 @@ def test_a_normal_case() -> None:
 
 
 def test_a_clonal_change_counts_whatever_is_marked() -> None:
-    case = known(metaphase("X X 21"), metaphase("X X 21", lost="3"), metaphase("X X"))
+    case = known(metaphase("X X 21"), metaphase("X X 21", "numerical", lost="3"), metaphase("X X"))
     assert (case.kind, case.sex) == ("numerical", "female") and case.numerical == {"+21"}
-    assert case.iscn == "mos 47,XX,+21[2]/46,XX[1]" and case.note == "marked normal"
+    assert case.iscn == "mos 47,XX,+21[2]/46,XX[1]" and case.note == ""
+    case = known(metaphase("X X 21"), metaphase("X X 21", lost="3"))
+    assert (case.kind, case.iscn, case.note) == ("numerical", "47,XX,+21", "marked normal")
     case = known(*[metaphase("X X Y", "numerical", "X")] * 2)
     assert (case.kind, case.iscn, case.sex, case.note) == ("numerical", "47,XXY", "male", "")
-    assert known(*[metaphase("X")] * 3, metaphase("X Y")).iscn == "mos 45,X[3]/46,XY[1]"
+    assert known(*[metaphase("X", "numerical")] * 3, metaphase("X Y")).iscn == "mos 45,X[3]/46,XY[1]"
     assert known(*[metaphase("X")] * 2, metaphase("X Y")).kind == "normal"
 
 
@@ -72,6 +74,7 @@ def test_a_structural_case() -> None:
         ([metaphase("X X 18", "numerical", "18")], "without a clonal change"),
         ([metaphase("X X", "unlabelled"), metaphase("X X")], "unlabelled"),
         ([metaphase("X X", "structural", "9"), metaphase("X X")], "not clonal"),
+        ([metaphase("X"), metaphase("X"), metaphase("X"), metaphase("X Y")], "of some agree"),
     ],
 )
 def test_what_is_not_clear(metaphases: Sequence[AnnotatedMetaphase], note: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from karyonet.case import LABELS
 from karyonet.iscn import parse
 from karyonet.stages.karyotype.clones import Certainty, read_case
-from karyonet.stages.karyotype.likelihood import Counted, Named
+from karyonet.stages.karyotype.likelihood import Counted, Named, Prior, explanations
 
 from .conftest import FEMALE, MALE, counted, without
 
@@ -77,6 +78,35 @@ def test_a_chromosome_that_may_bear_a_wrong_name_explains_one_that_is_missing() 
         other = counted("m9", misread)
         other = Counted("m9", {**other.named, "20": (Named(1.0, alike), *other.named["20"][1:])}, other.missed)
         assert iscn(*trisomic, other) == expected
+
+
+def test_an_additional_chromosome_is_missed_more_readily_than_one_of_a_pair() -> None:
+    trisomic, usual = cells([*MALE, "21"], 3), counted("m9", MALE)
+    assert iscn(*trisomic, usual) == "mos 47,XY,+21[3]/46,XY[1]"
+    readily = [replace(one, gained_missed=-1.0) for one in (*trisomic, usual)]
+    assert iscn(*readily) == "47,XY,+21"
+    # Which of X and Y is the additional one depends on which of them was found.
+    for found in (FEMALE, MALE):
+        both = [*cells([*MALE, "X"], 3), counted("m9", found)]
+        assert iscn(*(replace(one, gained_missed=-1.0) for one in both)) == "47,XXY"
+
+
+@given(st.integers(1, 8), st.floats(-4.0, 0.0), st.sampled_from([MALE, FEMALE]))
+def test_what_is_missed_of_gains_changes_no_normal_case(number: int, gained: float, labels: list[str]) -> None:
+    case = [replace(one, gained_missed=gained) for one in cells(labels, number)]
+    assert explanations(case, Prior())[0].copies.normal
+
+
+def test_one_abnormal_clone_is_written_whichever_normal_cells_lie_beside_it() -> None:
+    # An X and a Y too few of XXY are both normal: what is open is which cells are, not what is abnormal.
+    case = [*cells([*MALE, "X"], 2), counted("m9", FEMALE)]
+    odds = next(
+        gained / 100
+        for gained in range(-600, 0, 5)
+        if iscn(*(replace(one, gained_missed=gained / 100) for one in case)) == "47,XXY"
+    )
+    before = read_case([replace(one, gained_missed=odds - 0.1) for one in case], SURE)[0]
+    assert before.outcome == "abnormal" and "47,XXY" in {clone.iscn for clone in before.clones}
 
 
 def test_a_mosaic_lists_the_normal_clone_last() -> None:
