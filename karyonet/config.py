@@ -71,7 +71,7 @@ def load_config(name: str | Path = "default", overrides: Iterable[str] = ()) -> 
     Args:
         name: a shipped name, or the path of a YAML file.
         overrides: ``KEY=VALUE`` with a dotted key; the value is read as YAML. A stage that the file does not have
-            takes its place among :data:`PLACES`; one of another name comes last.
+            takes its place among :data:`PLACES`; one of another name comes last. ``stages.NAME=null`` leaves one out.
 
     Raises:
         ConfigError: K201 unknown name, K202 not YAML, K203 a key or value that is not allowed, K206 a bad override.
@@ -151,13 +151,14 @@ def _text(name: str | Path) -> tuple[str, str]:
 
 
 def _in_place(stages: Mapping[str, Any], written: Sequence[str]) -> dict[str, Any]:
-    """The stages as the file has them, each that was added before the first that comes later in a pipeline."""
+    """The stages as the file has them, each that was added before the first that comes later in a pipeline, without those
+    of the file that were set to nothing."""
     order = list(written)
     for name in stages:
         if name not in order:
             later = PLACES[PLACES.index(name) + 1 :] if name in PLACES else ()
             order.insert(next((number for number, other in enumerate(order) if other in later), len(order)), name)
-    return {name: stages[name] for name in order}
+    return {name: stages[name] for name in order if stages[name] is not None or name not in written}
 
 
 def _apply(content: dict[str, Any], override: str) -> None:

@@ -64,3 +64,11 @@ def test_an_unknown_configuration_names_the_known_ones(name: str) -> None:
 def test_a_bad_override_is_refused(override: str) -> None:
     with pytest.raises(ConfigError, match="K206"):
         load_config("default", [override])
+
+
+def test_a_stage_of_the_file_can_be_left_out_and_no_other() -> None:
+    whole, rest = load_config("default"), load_config("default", ["stages.abnormality=null"])
+    assert [name for name in whole.stages if name != "abnormality"] == list(rest.stages)
+    assert len(rest.stages) == len(whole.stages) - 1 and rest.sha256 != whole.sha256
+    with pytest.raises(ConfigError, match=r"K203.*abnormalty"):
+        load_config("default", ["stages.abnormalty=null"])

@@ -19,17 +19,16 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from karyonet.case import FloatArray
 from karyonet.evaluation.cluster_type import typing_stages
-from karyonet.evaluation.cluster_type_results import SEVERAL
 from karyonet.evaluation.cluster_type_truth import METAPHASES, read_known_clusters
 from karyonet.pipeline import Pipeline
 from karyonet.stages.cluster_type import SupCAM
 from karyonet.stages.cluster_type.decision import Several
-from karyonet.stages.cluster_type.kinds import KINDS, TYPES
+from karyonet.stages.cluster_type.kinds import TYPES
+from karyonet.stages.cluster_type.network_stage import seen_in
 from karyonet.stages.cluster_type.train import reject_threshold
 from karyonet.weights import card_path, find
-
-INSTANCE = KINDS[0]
 
 
 def main() -> None:
@@ -45,42 +44,43 @@ def main() -> None:
     settings = ["stages.cluster_type.use=supcam", f"stages.cluster_type.weights={weight.path}"]
     *before, (_, judge) = typing_stages(Pipeline.from_config("default", settings).stages).items()
     assert isinstance(judge, SupCAM)
-    judge.network.several = Several()  # as the network says, whatever the card has
     sources = read_known_clusters(arguments.data, METAPHASES, dict(before), arguments.split, arguments.metaphases)
 
-    said, several = [], []
+    said: list[tuple[FloatArray, FloatArray]] = []
+    seen, true = [], []
     for source in track(sources[:: arguments.every], description="looking at metaphases", console=Console(stderr=True)):
         clusters = source.read()
-        judged, types = judge.judge(clusters.metaphase, clusters.size)
-        places = {cluster.id: place for place, cluster in enumerate(judged)}
-        for known, cluster in zip(clusters.known, clusters.metaphase.clusters, strict=True):
-            if known.kind in (INSTANCE, SEVERAL) and cluster.id in places:
-                said.append(types.probabilities[places[cluster.id]])
-                several.append(known.kind == SEVERAL)
-    thresholds = fitted(np.array(said), np.array(several))
+        metaphase = clusters.metaphase
+        judged, size = judge.judgeable(metaphase, clusters.size)
+        holding = {cluster.id: k.chromosomes for cluster, k in zip(metaphase.clusters, clusters.known, strict=True)}
+        chromosomes = [cluster for cluster in judged if holding[cluster.id]]
+        regions = [cluster.region for cluster in chromosomes]
+        in_each = seen_in(metaphase, regions)
+        if regions and in_each is not None:
+            said.append(judge.network.probabilities(metaphase.optical_density, regions, size))
+            seen.append(in_each)
+            true += [holding[cluster.id] or 0 for cluster in chromosomes]
+    kinds, counts = (np.concatenate(parts) for parts in zip(*said, strict=True))
+    thresholds = fitted(kinds, counts, np.concatenate(seen), np.array(true))
 
     card = weight.card.model_copy(update={"thresholds": weight.card.thresholds | thresholds})
     card_path(weight.path).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    print(f"{len(several)} components, {sum(several)} of them of several chromosomes")
+    print(f"{len(true)} components, {sum(number > 1 for number in true)} of them of several chromosomes")
     print(
         ", ".join(f"{name} {value:.4f}" for name, value in thresholds.items()), f"written to {card_path(weight.path)}"
     )
 
 
-def fitted(probabilities: NDArray[np.float32], several: NDArray[np.bool_]) -> dict[str, float]:
+def fitted(kinds: FloatArray, counts: FloatArray, seen: NDArray[np.int64], true: NDArray[np.int64]) -> dict[str, float]:
     """Thresholds for a model card.
 
     Args:
-        probabilities: shape (n, 6), of components with chromosomes, as
-            :func:`~karyonet.stages.cluster_type.decision.decide` gives them where nothing is fitted.
-        several: bool, shape (n,).
+        kinds, counts, seen: of components with chromosomes, as for
+            :func:`~karyonet.stages.cluster_type.decision.decide`.
+        true: int64, shape (n,), how many are in each.
     """
-    types = np.maximum(probabilities[:, :TYPES].astype(np.float64), 1e-12)
-    log_odds = np.log(types[:, 1:].sum(axis=1) / types[:, 0])
-    reject = reject_threshold(probabilities[:, TYPES:].sum(axis=1), several.astype(int))
-    found: dict[str, float] = Several.fitted(log_odds, several).on_card()
-    return {"reject": reject, **found}
-
+    reject = reject_threshold(kinds[:, TYPES:].sum(axis=1), (true > 1).astype(int))
+    return {"reject": reject, **Several.fitted(kinds, counts, seen, true).on_card()}
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.special import expit, logsumexp, softmax
 
 from karyonet.case import FloatArray
@@ -14,44 +14,57 @@ from karyonet.case import FloatArray
 from .kinds import KINDS, TYPES
 from .network_stage import ClusterTypes
 
+AGREEMENTS = tuple(step / 4 for step in range(17))
+"""Which are tried."""
 _BOTH = KINDS.index("touching_overlapping") - 1
 """Among the types of several chromosomes."""
 
 
 class Several(NamedTuple):
-    """A logistic regression that says how probably a component of a real metaphase holds several chromosomes.
+    """How probably a component of a real metaphase holds several chromosomes, and how many: a logistic regression.
 
     The network learns from examples most of which are clusters, while three components in four of a metaphase are lone
     chromosomes; who takes its probabilities as they are finds clusters where there are none.
 
     Attributes:
         slope, intercept: of the log odds that kind and number give to "several", their mean.
+        agreement: log of how many times likelier a number is that the segmentation has seen as well.
     """
 
     slope: float = 1.0
     intercept: float = 0.0
+    agreement: float = 0.0
 
     @classmethod
     def of(cls, thresholds: Mapping[str, float]) -> Several:
         """As the thresholds of a model card have it; what is not there is as the network says."""
-        return cls(thresholds.get("several_slope", 1.0), thresholds.get("several_intercept", 0.0))
+        return cls(*(thresholds.get(f"several_{name}", usual) for name, usual in cls._field_defaults.items()))
 
     @classmethod
-    def fitted(cls, log_odds: ArrayLike, several: ArrayLike) -> Several:
+    def fitted(cls, kinds: FloatArray, counts: FloatArray, seen: NDArray[np.int64], true: NDArray[np.int64]) -> Several:
         """Fit it to components of real metaphases, as frequent as they are there.
 
         Args:
-            log_odds: shape (n,), of :func:`log_odds_of_several`.
-            several: bool, shape (n,), what the annotation says; both must occur.
+            kinds, counts, seen: as for :func:`decide`.
+            true: int64, shape (n,), how many chromosomes are in them; one and several must occur.
         """
         from sklearn.linear_model import LogisticRegression
 
-        fit = LogisticRegression(C=np.inf).fit(np.asarray(log_odds)[:, None], np.asarray(several))
-        return cls(float(fit.coef_[0, 0]), float(fit.intercept_[0]))
+        place = np.minimum(true, counts.shape[1]) - 1
+        best, least = cls(), np.inf
+        for agreement in AGREEMENTS:
+            odds = log_odds_of_several(kinds, _agreeing(counts, seen, agreement))
+            fit = LogisticRegression(C=np.inf).fit(odds[:, None], true > 1)
+            tried = cls(float(fit.coef_[0, 0]), float(fit.intercept_[0]), agreement)
+            said = decide(kinds, counts, 1.0, tried, seen).count_probabilities[np.arange(len(true)), place]
+            loss = -float(_log(said).mean())
+            if loss < least:
+                best, least = tried, loss
+        return best
 
     def on_card(self) -> dict[str, float]:
         """The thresholds of a model card that :meth:`of` reads."""
-        return {"several_slope": self.slope, "several_intercept": self.intercept}
+        return {f"several_{name}": value for name, value in self._asdict().items()}
 
 
 def log_odds_of_several(kinds: FloatArray, counts: FloatArray) -> NDArray[np.float64]:
@@ -60,7 +73,13 @@ def log_odds_of_several(kinds: FloatArray, counts: FloatArray) -> NDArray[np.flo
     return np.asarray(sum(logsumexp(said[:, 1:], axis=1) - said[:, 0] for said in (types, numbers)) / 2)
 
 
-def decide(kinds: FloatArray, counts: FloatArray, reject: float, several: Several | None = None) -> ClusterTypes:
+def decide(
+    kinds: FloatArray,
+    counts: FloatArray,
+    reject: float,
+    several: Several | None = None,
+    seen: NDArray[np.int64] | None = None,
+) -> ClusterTypes:
     """From probabilities to answers: first whether it is a chromosome at all, then whether several, then which.
 
     Several chromosomes have a kind and a number whose probabilities are multiplied; two cannot both touch and overlap.
@@ -69,8 +88,11 @@ def decide(kinds: FloatArray, counts: FloatArray, reject: float, several: Severa
         kinds: float32, shape (n, 6), calibrated. counts: float32, shape (n, most). What the network says of both.
         reject: sum of the probabilities of the rejections from which a component is rejected.
         several: how probably it is more than one; None takes it as the network says.
+        seen: int64, shape (n,), chromosomes that the segmentation sees in it; None where it sees none apart.
     """
     several = several or Several()
+    if seen is not None:
+        counts = _agreeing(counts, seen, several.agreement)
     rejection = kinds[:, TYPES:].sum(axis=1)
     p_several = expit(several.slope * log_odds_of_several(kinds, counts) + several.intercept)
     joint = _log(kinds[:, 1:TYPES])[:, :, None] + _log(counts[:, 1:])[:, None, :]
@@ -93,6 +115,13 @@ def decide(kinds: FloatArray, counts: FloatArray, reject: float, several: Severa
         numbers.astype(np.float32),
         rejected,
     )
+
+
+def _agreeing(counts: FloatArray, seen: NDArray[np.int64], agreement: float) -> FloatArray:
+    """Probabilities of numbers where one of them has been seen elsewhere as well."""
+    numbers, most = np.arange(1, counts.shape[1] + 1), counts.shape[1]
+    weighed = counts * np.exp(agreement * (numbers[None] == np.minimum(seen, most)[:, None]))
+    return np.asarray(weighed / weighed.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def _log(probabilities: FloatArray) -> NDArray[np.float64]:

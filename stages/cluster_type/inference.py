@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from karyonet.case import FloatArray
@@ -44,20 +45,32 @@ class TypeNetwork:
         self.device, self.precision, self.batch_size = choose_device(device), precision, batch_size
         self.model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
 
-    def __call__(self, optical_density: FloatArray, regions: Sequence[Region], size: float) -> ClusterTypes:
+    def __call__(
+        self,
+        optical_density: FloatArray,
+        regions: Sequence[Region],
+        size: float,
+        seen: NDArray[np.int64] | None = None,
+    ) -> ClusterTypes:
         """Judge components; see :meth:`karyonet.stages.cluster_type.SupCAM.classify`.
 
         Args:
             optical_density: float32, shape (height, width); 0 is background.
             regions: each inside the image, with at least one pixel.
             size: median of the longer sides of the boxes of the metaphase's chromosomes, in pixels.
+            seen: as for :func:`~karyonet.stages.cluster_type.decision.decide`.
         """
+        return decide(*self.probabilities(optical_density, regions, size), self.reject, self.several, seen)
+
+    def probabilities(
+        self, optical_density: FloatArray, regions: Sequence[Region], size: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """Of the kinds, calibrated, and of the numbers, each as the network says; arguments as for a call."""
         crops = torch.from_numpy(self.crops(optical_density, regions, size))
         with torch.inference_mode(), autocast(self.device, self.precision):
             said = predict(self.model, crops, self.device, self.batch_size, self.settings.views)
         kinds = torch.softmax(said.kinds / self.temperature, dim=1).numpy()
-        counts = torch.softmax(said.counts, dim=1).numpy()
-        return decide(kinds, counts, self.reject, self.several)
+        return kinds, torch.softmax(said.counts, dim=1).numpy()
 
     def crops(self, optical_density: FloatArray, regions: Sequence[Region], size: float) -> FloatArray:
         """The input of the network, float32, shape (n, 2, side, side); arguments as for a call."""

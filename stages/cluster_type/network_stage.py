@@ -14,7 +14,7 @@ from karyonet.case import Cluster, ClusterType, FloatArray, Metaphase
 from karyonet.data.boxes import box_size
 from karyonet.device import DeviceName, Precision
 from karyonet.errors import ArrayError
-from karyonet.geometry.region import Region
+from karyonet.geometry.region import Region, shared_pixels
 from karyonet.network_stage import NetworkStage
 from karyonet.stage import MetaphaseStage, StageOptions
 from karyonet.weights import WeightFile
@@ -102,6 +102,13 @@ class SupCAM(NetworkStage["TypeNetwork"], MetaphaseStage):
         Raises:
             WeightsError: K302, K304 or K305 for the weights.
         """
+        judged, size = self.judgeable(metaphase, size)
+        regions = [cluster.region for cluster in judged]
+        said = self.network(metaphase.optical_density, regions, size, seen_in(metaphase, regions))
+        return judged, said
+
+    def judgeable(self, metaphase: Metaphase, size: float | None = None) -> tuple[tuple[Cluster, ...], float]:
+        """The clusters that can be judged, and the size of the chromosomes; arguments as for :meth:`judge`."""
         density = metaphase.optical_density
         judged = [cluster for cluster in metaphase.clusters if _fault(cluster.region, density) is None]
         if size is None:
@@ -109,8 +116,7 @@ class SupCAM(NetworkStage["TypeNetwork"], MetaphaseStage):
             boxes = [instance.region.bbox for instance in metaphase.instances]
             regions = [cluster.region for cluster in judged]
             size = box_size(boxes) if boxes or not regions else chromosome_size(regions)
-        judged = [cluster for cluster in judged if _fault(cluster.region, density, size) is None]
-        return tuple(judged), self.network(density, [cluster.region for cluster in judged], size)
+        return tuple(cluster for cluster in judged if _fault(cluster.region, density, size) is None), size
 
     def classify(
         self, optical_density: FloatArray, regions: Sequence[Region], size: float | None = None
@@ -171,6 +177,19 @@ class SupCAM(NetworkStage["TypeNetwork"], MetaphaseStage):
 
         options: SupCAM.Options = self.options
         return TypeNetwork(weight, options.device, options.precision, options.batch_size)
+
+
+def seen_in(metaphase: Metaphase, regions: Sequence[Region]) -> NDArray[np.int64] | None:
+    """How many chromosomes of which the segmentation is sure have half of their pixels in each region.
+
+    Returns:
+        int64, shape (n,); None if it has seen none apart.
+    """
+    instances = [instance.region for instance in metaphase.instances if not instance.doubtful]
+    if not instances:
+        return None
+    areas = np.array([instance.area for instance in instances])
+    return np.asarray((2 * shared_pixels(regions, instances) >= areas).sum(axis=1), dtype=np.int64)
 
 
 def _refuse(regions: Sequence[Region], density: FloatArray, size: float | None = None) -> None:

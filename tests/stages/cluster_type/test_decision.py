@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from karyonet.case import FloatArray
 from karyonet.stages.cluster_type.decision import Several, decide, log_odds_of_several
@@ -66,13 +67,43 @@ def test_two_chromosomes_touch_or_overlap_but_not_both() -> None:
     assert decide(kinds, np.array([[0, 1]], np.float32), 0.5).kinds == ("touching_overlapping",)
 
 
-def test_the_regression_finds_what_the_network_finds_too_often() -> None:
-    generator = np.random.default_rng(0)
-    odds = generator.normal(0, 3, 4000)
-    several = generator.random(4000) < 1 / (1 + np.exp(-(0.8 * odds - 2)))
-    fit = Several.fitted(odds, several)
-    assert fit.slope == pytest.approx(0.8, abs=0.1) and fit.intercept == pytest.approx(-2, abs=0.2)
-    assert Several.of(fit.on_card()) == fit and Several.of({}) == Several(1.0, 0.0)
+def real(seed: int, number: int = 3000) -> tuple[FloatArray, FloatArray, NDArray[np.int64], NDArray[np.int64]]:
+    """What a network that has learned from as many clusters as lone chromosomes says of components one in five of which
+    is a cluster, what a segmentation sees in them, which is right in four of five, and how many there are."""
+    generator = np.random.default_rng(seed)
+    true = np.where(generator.random(number) < 0.2, generator.integers(2, 5, number), 1)
+    p = 1 / (1 + np.exp(-(np.where(true > 1, 2.0, -2.0) + generator.normal(0, 2.0, number))))
+    kinds = np.column_stack([1 - p, 0.6 * p, 0.3 * p, 0.1 * p, 0 * p, 0 * p])
+    counts = np.column_stack([1 - p, *(p[:, None] * np.where(generator.random((number, 1)) < 0.6, np.eye(3)[np.clip(
+        true - 2, 0, 2)], 1 / 3)).T])  # fmt: skip
+    seen = np.where(generator.random(number) < 0.8, true, generator.integers(0, 5, number))
+    return kinds.astype(np.float32), counts.astype(np.float32), seen, true
+
+
+def test_the_regression_corrects_what_the_network_finds_too_often_and_weighs_what_was_seen() -> None:
+    kinds, counts, seen, true = real(0)
+    fit = Several.fitted(kinds, counts, seen, true)
+    assert fit.intercept < -0.5 and fit.agreement > 0.5
+    assert Several.of(fit.on_card()) == fit and Several.of({}) == Several(1.0, 0.0, 0.0)
+    kinds, counts, seen, true = real(1)
+    alone, corrected, both = (
+        (decide(kinds, counts, 0.5, several, shown).counts == true).mean()
+        for several, shown in ((None, None), (fit, None), (fit, seen))
+    )
+    assert alone < corrected < both
+
+
+@given(st.integers(0, 10_000), st.integers(0, 7))
+def test_what_the_segmentation_sees_makes_that_number_likelier(seed: int, number: int) -> None:
+    kinds, counts = drawn(seed)
+    several = Several(0.8, -1.0, 1.5)
+    before = decide(kinds, counts, 0.5, several).count_probabilities
+    after = decide(kinds, counts, 0.5, several, np.full(len(kinds), number)).count_probabilities
+    if number == 0:
+        assert after == pytest.approx(before, abs=1e-5)
+    else:
+        place = min(number, counts.shape[1]) - 1
+        assert (after[:, place] >= before[:, place] - 1e-5).all()
 
 
 def test_certainty_has_finite_odds() -> None:
