@@ -151,8 +151,8 @@ def _text(name: str | Path) -> tuple[str, str]:
 
 
 def _in_place(stages: Mapping[str, Any], written: Sequence[str]) -> dict[str, Any]:
-    """The stages as the file has them, each that was added before the first that comes later in a pipeline, without those
-    of the file that were set to nothing."""
+    """The stages as the file has them without those that were set to nothing, each that was added before the first that
+    comes later in a pipeline."""
     order = list(written)
     for name in stages:
         if name not in order:
