@@ -2,7 +2,8 @@
 
 The normal cases of a split go through the whole pipeline, so that its errors count. A chromosome type that was compared
 in one metaphase, in two, or in three and more has a threshold of its own, the same share of normal types being above
-each; that share is as large as it can be with at most one normal case in twenty having a finding at all (``cases_95``).
+each; that share is as large as it can be with at most one normal case in a hundred having a finding at all
+(``cases_99``), or one in twenty (``cases_95``).
 
 Example::
 
@@ -24,8 +25,8 @@ from karyonet.stages.abnormality.real_cases import JudgedType, Reading, judge_ca
 from karyonet.stages.abnormality.stage import MANY
 from karyonet.weights import card_path
 
-NAME = "cases_95"
-ALARMED = 0.05
+ALARMED = {"cases_99": 0.01, "cases_95": 0.05}
+"""Share of the normal cases that have a finding, by the name of the thresholds."""
 SHARES = np.geomspace(0.05, 0.0001, 400)
 """Of the normal types above their threshold, the largest first."""
 
@@ -45,19 +46,23 @@ def main(
     normal = [case for case in read_cases(data, split) if not case.affected]
     said = judge_cases(normal, stage, Reading.pipeline, config, run)
     print(*(f"failed: {failure}" for failure in said.failures), sep="\n")
-    thresholds = fit(said.judged)
+    fitted = {
+        f"{name}_{number}": threshold
+        for name, alarmed in ALARMED.items()
+        for number, threshold in enumerate(fit(said.judged, alarmed), start=1)
+    }
     (weight,) = stage.weights
-    fitted = {f"{NAME}_{number}": threshold for number, threshold in enumerate(thresholds, start=1)}
     card = weight.card.model_copy(update={"thresholds": {**weight.card.thresholds, **fitted}})
     card_path(weight.path).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
     print(f"{fitted}, of {len(normal)} normal cases, written to {card_path(weight.path)}")
 
 
-def fit(judged: Sequence[JudgedType]) -> tuple[float, ...]:
+def fit(judged: Sequence[JudgedType], alarmed: float) -> tuple[float, ...]:
     """The thresholds for 1, 2, … :data:`MANY` metaphases.
 
     Args:
         judged: the types of normal cases.
+        alarmed: share of these cases that may have a finding.
 
     Raises:
         ValueError: if no type was compared in so many metaphases.
@@ -76,7 +81,7 @@ def fit(judged: Sequence[JudgedType]) -> tuple[float, ...]:
             for number in range(1, MANY + 1)
         ]
         above = probabilities > np.array(thresholds)[sizes - 1]
-        if np.bincount(members, above, len(cases)).astype(bool).mean() <= ALARMED:
+        if np.bincount(members, above, len(cases)).astype(bool).mean() <= alarmed:
             break
     return tuple(thresholds)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import takewhile
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from rich.progress import track
 
@@ -26,6 +26,7 @@ from .bags import CaseBags
 from .stage import NORMAL, STAGE, HomologComparer
 
 Kind = Literal["structural", "normal"]
+Part = TypeVar("Part")
 
 
 class Reading(StrEnum):
@@ -112,7 +113,8 @@ def judge_cases(
         kept: folder of the pairs of every case, which are read once, so that other weights of the stage take seconds;
             another configuration or other weights of the stages before are read anew.
     """
-    settings = load_config(config)
+    whole = load_config(config)
+    settings = whole.model_copy(update={"stages": _before(whole.stages)})
     pipeline = Pipeline.from_config(settings)
     reader = in_boxes(pipeline) if read is Reading.boxes else by_pipeline(pipeline, settings)
     kept = kept / f"{read}_{_fingerprint(pipeline, settings, stage)}"
@@ -164,15 +166,20 @@ def in_boxes(pipeline: Pipeline) -> Callable[[LabelledCase], Case]:
 
 
 def by_pipeline(pipeline: Pipeline, settings: PipelineConfig) -> Callable[[LabelledCase], Case]:
-    """Reads what the pipeline finds in the images of a case, up to the place of the abnormality stage."""
-    later = PLACES[PLACES.index(STAGE) :]
-    before = Pipeline(dict(takewhile(lambda item: item[0] not in later, pipeline.stages.items())), settings)
+    """Reads what a pipeline finds in the images of a case, up to the place of the abnormality stage."""
+    before = Pipeline(_before(pipeline.stages), settings)
 
     def read(known: LabelledCase) -> Case:
         paths = [annotated.path for annotated in known.metaphases]
         return before(Case.read(*paths, case_id=known.id, limits=settings.reading)).case
 
     return read
+
+
+def _before(stages: Mapping[str, Part]) -> dict[str, Part]:
+    """Those that come before the abnormality stage."""
+    later = PLACES[PLACES.index(STAGE) :]
+    return dict(takewhile(lambda item: item[0] not in later, stages.items()))
 
 
 def kept_bags(

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from karyonet.case import LABELS, Case, Chromosome, Finding, Karyotype, Metaphase
 from karyonet.guideline import load_guideline
+from karyonet.ideogram import ACROCENTRIC
 from karyonet.stage import Stage, StageOptions
 
 from .clones import Certainty, read_case
@@ -25,7 +26,7 @@ class CountAndSex(Stage):
 
     A metaphase whose count cannot be trusted (too many gains and losses, too many chromosomes under review), or that an
     earlier stage gave a reason against, is undetermined and takes no part in the karyotype; if all are, so is the
-    case, with the reasons. A case of normal counts with a clonal structural finding is undetermined as well.
+    case, with the reasons. A case with a clonal structural finding is undetermined as well.
     """
 
     summary = "Counts, sex chromosomes, clones and the ISCN karyotype"
@@ -85,7 +86,8 @@ class CountAndSex(Stage):
             all_reasons = (f"{r.metaphase}: {reason}" for r in readings.values() for reason in r.reasons)
             karyotype = replace(karyotype, reasons=tuple(dict.fromkeys(all_reasons)))
         others = tuple(finding for finding in case.findings if finding.kind != "numerical")
-        case = replace(case, karyotype=with_structural_findings(karyotype, others), findings=(*findings, *others))
+        findings = (*findings, *others)
+        case = replace(case, karyotype=with_structural_findings(karyotype, findings), findings=findings)
         return with_states(case, self._guideline, self.options.most_review)
 
     def _read(self, metaphase: Metaphase, named: Sequence[Chromosome]) -> Reading:
@@ -137,19 +139,29 @@ def contradictions(named: Sequence[Chromosome], least_confidence: float) -> tupl
 
 
 def with_structural_findings(karyotype: Karyotype, findings: Sequence[Finding]) -> Karyotype:
-    """The karyotype, undetermined where the counts are normal but several metaphases show a structural difference.
+    """The karyotype, undetermined where the counts give one but several metaphases show a structural difference.
 
     What the difference is, a person has to say: breakpoints are not known, so that no ISCN can be written.
     """
     structural = [finding for finding in findings if finding.kind == "structural" and finding.clonal]
-    if karyotype.outcome != "normal" or not structural:
+    if karyotype.iscn is None or not structural:
         return karyotype
     reasons = tuple(
         f"by the counts {karyotype}, but the homologs of chromosome {finding.chromosome} differ in structure in "
-        f"{len(finding.metaphases)} metaphases; look at them"
+        f"{len(finding.metaphases)} metaphases; look at them{_robertsonian(finding.chromosome, findings)}"
         for finding in structural
     )
     return Karyotype(None, "undetermined", reasons=reasons)
+
+
+def _robertsonian(chromosome: str | None, findings: Sequence[Finding]) -> str:
+    """What an acrocentric that differs and a lost acrocentric have in common, if that is so."""
+    lost = [f.chromosome for f in findings if f.kind == "numerical" and f.change == "loss" and f.clonal]
+    partners = [label for label in lost if label in ACROCENTRIC and label != chromosome]
+    if chromosome not in ACROCENTRIC or not partners:
+        return ""
+    first, second = sorted((chromosome, partners[0]), key=LABELS.index)
+    return f": der({first};{second}), a Robertsonian translocation, would explain it and the missing {partners[0]}"
 
 
 def small_objects(chromosomes: Sequence[Chromosome], smallest: float) -> frozenset[str]:

@@ -90,12 +90,14 @@ def test_as_few_normal_cases_as_asked_for_have_an_alarm_and_as_many_types_as_tha
         for label in LABELS[:20]
     ]
     judged.append(JudgedType(LabelledCase("p0", "validation", ()), "21", 0, None, "hidden"))
-    thresholds = fit(judged)
+    thresholds = fit(judged, 0.05)
+    stricter = fit(judged, 0.02)
+    assert all(more >= usual for more, usual in zip(stricter, thresholds, strict=True)) and stricter != thresholds
     assert len(thresholds) == 3 and 1 > thresholds[0] > thresholds[1] > thresholds[2] > 0.5
     alarmed = {one.case.id for one in judged if one.exceeds(lambda number: thresholds[min(number, 3) - 1])}
     assert 4 <= len(alarmed) <= 10
     with pytest.raises(ValueError, match="2 metaphases"):
-        fit([one for one in judged if one.metaphases != 2])
+        fit([one for one in judged if one.metaphases != 2], 0.05)
 
 
 def test_a_pipeline_reads_up_to_where_homologs_are_compared(data: Path) -> None:

@@ -274,8 +274,8 @@ def test_the_karyotype_stage_keeps_structural_findings(weight: WeightFile) -> No
 
 
 def test_switched_on_by_an_override_it_comes_before_the_karyotype() -> None:
-    plain = list(load_config("default").stages)
-    added = list(load_config("default", ["stages.abnormality.use=homnet", "stages.ours.use=ours"]).stages)
+    plain = list(load_config("geometric").stages)
+    added = list(load_config("geometric", ["stages.abnormality.use=homnet", "stages.ours.use=ours"]).stages)
     assert "abnormality" not in plain and added[-1] == "ours"
     assert added.index("classification") < added.index("abnormality") < added.index("karyotype")
     assert [name for name in added if name in plain] == plain
@@ -376,6 +376,11 @@ def test_thresholds_are_those_of_the_card_or_given(weight: WeightFile, tmp_path:
     fitted = find("abnormality", tmp_path / "fitted.safetensors")
     assert [comparer(fitted).threshold_for(n) for n in (1, 2, 3, 10)] == [0.97, 0.95, 0.8, 0.8]
     assert comparer(fitted, threshold="specificity_99").threshold_for(3) == 0.9
+    stricter = {f"cases_99_{number}": 0.99 for number in (1, 2, 3)}
+    card = weight.card.model_copy(update={"thresholds": {**by_number, **stricter}})
+    (tmp_path / "fitted.json").write_text(card.model_dump_json())
+    fitted = find("abnormality", tmp_path / "fitted.safetensors")
+    assert comparer(fitted).threshold_for(3) == 0.99 and comparer(fitted, threshold="cases_95").threshold_for(3) == 0.8
     with pytest.raises(WeightsError, match=r"K306.*specificity_95"):
         comparer(weight, threshold="specificity_95")
     for bad in ("sensitivity", 1.5, -1):
