@@ -36,7 +36,8 @@ class EvidenceModel(BaseModel):
     Attributes:
         right: coefficients of :data:`OF_CHROMOSOME`, and ``intercept``.
         missed: coefficients of :data:`OF_METAPHASE`, and ``intercept``.
-        gained: what is added to ``missed`` for a chromosome beyond the normal complement.
+        gained: what is added to ``missed`` for a chromosome beyond the normal complement; set by hand, after the 21
+            annotated metaphases in which there is one (README), since the data have no more.
         fitted: on which data, and what was measured with it; read by people alone.
     """
 

@@ -47,7 +47,7 @@ def test_a_normal_case() -> None:
     assert known(metaphase("X Y")).iscn == "46,XY"
 
 
-def test_a_clonal_change_counts_whatever_is_marked() -> None:
+def test_a_clonal_change_counts_unless_marks_and_some_metaphases_deny_it() -> None:
     case = known(metaphase("X X 21"), metaphase("X X 21", "numerical", lost="3"), metaphase("X X"))
     assert (case.kind, case.sex) == ("numerical", "female") and case.numerical == {"+21"}
     assert case.iscn == "mos 47,XX,+21[2]/46,XX[1]" and case.note == ""
