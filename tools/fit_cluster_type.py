@@ -60,6 +60,8 @@ def main() -> None:
             said.append(judge.network.probabilities(metaphase.optical_density, regions, size))
             seen.append(in_each)
             true += [holding[cluster.id] or 0 for cluster in chromosomes]
+    if not true:
+        raise SystemExit(f"{arguments.data}: no component of the split {arguments.split} holds a chromosome")
     kinds, counts = (np.concatenate(parts) for parts in zip(*said, strict=True))
     thresholds = fitted(kinds, counts, np.concatenate(seen), np.array(true))
 

@@ -144,7 +144,8 @@ def draw_metaphase(
     stain, covered = np.zeros(shape), np.zeros(shape, dtype=bool)
     for (row, column), density, piece in zip(corners, drawn, pieces, strict=True):
         box = slice(row, row + density.shape[0]), slice(column, column + density.shape[1])
-        stain[box] += density
+        under = stain[box]
+        stain[box] = np.maximum(under, density) + look.addition * np.minimum(under, density)
         covered[box] |= piece.mask
     surroundings = add_surroundings(stain, covered, look, generator)
     image = photograph(stain, look, style, bit_depth, generator)

@@ -26,6 +26,8 @@ _GROWTH = 1.05
 """Factor on the axes of the spread when no place was found in it."""
 _MOST_OVERLAP = 0.4
 """Share of a chromosome that may lie under or over others."""
+_CROSSING = 0.4
+"""Share of the contacts in which chromosomes cross. Of clusters of real metaphases of one kind 97 in 248 cross."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,7 @@ def relations(number: int, crowding: float, generator: np.random.Generator) -> l
     contact = 0.35 * crowding + 0.40 * crowding**2
     draws = generator.random((number, 2))
     return [
-        "alone" if place == 0 or draw >= contact else "overlapping" if kind < 0.6 else "touching"
+        "alone" if place == 0 or draw >= contact else "overlapping" if kind < _CROSSING else "touching"
         for place, (draw, kind) in enumerate(draws)
     ]
 

@@ -29,7 +29,8 @@ class Certainty(BaseModel):
         prior: how rare departures are that all metaphases of a person have.
         mosaic_gain, mosaic_loss: log odds, before anything was seen, that some of them have one certain change of an
             autosome. Cells lose chromosomes when they are spread.
-        mosaic_sex: of an X or Y more or less, the commonest of mosaics.
+        mosaic_sex_gain, mosaic_sex_loss: of an X or Y more, or less. Of people with one more about a tenth are mosaics,
+            of those with 45,X more than twice as many.
         least: probability of the karyotype of a case, and of a clone, from which it is written.
         other_sex: log of how many times likelier a metaphase must be another person's before that is said.
     """
@@ -39,15 +40,17 @@ class Certainty(BaseModel):
     prior: Prior = Prior()
     mosaic_gain: float = Field(default=-8.0, lt=0)
     mosaic_loss: float = Field(default=-11.0, lt=0)
-    mosaic_sex: float = Field(default=-7.0, lt=0)
+    mosaic_sex_gain: float = Field(default=-8.0, lt=0)
+    mosaic_sex_loss: float = Field(default=-7.0, lt=0)
     least: float = Field(default=0.95, gt=0.5, lt=1)
     other_sex: float = Field(default=5.0, gt=0)
 
     def of_mosaic(self, change: Change) -> float:
         """Log odds of some of the metaphases having a change."""
-        if change[0] in ("X", "Y"):
-            return self.mosaic_sex
-        return self.mosaic_gain if change[1] > 0 else self.mosaic_loss
+        label, sign = change
+        if label in ("X", "Y"):
+            return self.mosaic_sex_gain if sign > 0 else self.mosaic_sex_loss
+        return self.mosaic_gain if sign > 0 else self.mosaic_loss
 
 
 def _fewest(sign: int) -> int:

@@ -130,6 +130,13 @@ def test_a_mosaic_of_five_cells_is_told_from_either_karyotype_in_all_of_them(
     assert iscn(*five) == expected
 
 
+@pytest.mark.parametrize(("usual", "expected"), [(1, "47,XXY"), (2, "mos 47,XXY[3]/46,XX[2]")])
+def test_one_normal_cell_among_others_of_an_additional_sex_chromosome_has_lost_it(usual: int, expected: str) -> None:
+    five = [*(counted(f"m{place}", [*MALE, "X"], 5.5, -5.0) for place in range(5 - usual)),
+            *(counted(f"n{place}", FEMALE, 5.5, -5.0) for place in range(usual))]  # fmt: skip
+    assert iscn(*(replace(one, gained_missed=one.missed + 3.0) for one in five)) == expected
+
+
 def test_two_abnormal_clones_may_differ_in_opposite_ways() -> None:
     three, one = [*FEMALE, "X"], FEMALE[:45]
     assert iscn(*cells(FEMALE, 4, 10), *cells(three, 4, 20), *cells(one, 4)) == "mos 45,X[4]/47,XXX[4]/46,XX[4]"

@@ -79,8 +79,8 @@ def test_turning_and_mirroring_leave_score_and_flags(grey: np.ndarray, good: Met
 
 @pytest.mark.parametrize("side", range(4))
 def test_an_image_that_cuts_chromosomes_is_flagged(grey: np.ndarray, good: Metaphase, side: int) -> None:
-    middle = good.chromosomes[len(good.chromosomes) // 2].region.bbox
-    row, column = (middle[1] + middle[3]) // 2, (middle[0] + middle[2]) // 2
+    middles = np.array([[y0 + y1, x0 + x1] for x0, y0, x1, y1 in (c.region.bbox for c in good.chromosomes)]) // 2
+    row, column = middles[np.abs(middles - middles.mean(axis=0)).sum(axis=1).argmin()]
     part = (grey[row:], grey[:row], grey[:, column:], grey[:, :column])[side]
     cut = judged(part)
     assert "cut_at_border" in flags(cut)
