@@ -13,6 +13,7 @@ from torch import Tensor
 
 from karyonet.case import LABELS, FloatArray
 from karyonet.errors import DataError
+from karyonet.ideogram import variable_stretch
 from karyonet.training.abnormalities import (
     JITTER,
     KINDS,
@@ -25,6 +26,7 @@ from karyonet.training.abnormalities import (
 )
 
 from .bags import Bag, BagBatch, collate
+from .heteromorphism import lengthened
 from .profiles import Preprocessing, ProfileSet
 from .variation import Variation, input_pair, region_in_samples
 
@@ -39,6 +41,8 @@ class BagSettings(BaseModel):
         kinds: of abnormalities. sizes: least and largest share of the chromosome.
         jitter: see :mod:`karyonet.training.abnormalities`.
         mosaic: share of the abnormal bags in which only some metaphases are abnormal, at least one.
+        heteromorphism: standard deviation of the logarithm of how much longer the variable bands of one homolog are,
+            in normal and in abnormal bags, beside what they are by themselves; 0 leaves them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,6 +55,7 @@ class BagSettings(BaseModel):
     sizes: tuple[float, float] = SIZES
     jitter: float = Field(default=JITTER, ge=0, lt=0.5)
     mosaic: float = Field(default=0.0, ge=0, le=1)
+    heteromorphism: float = Field(default=0.0, ge=0)
 
 
 class Example(NamedTuple):
@@ -85,6 +90,32 @@ class TrainingBatch(NamedTuple):
     affected: Tensor
     region: Tensor
     region_known: Tensor
+
+
+class _Variant(NamedTuple):
+    """Variable bands that one homolog of a bag has longer or shorter, the same one in all of its metaphases.
+
+    Attributes:
+        stretch: where they lie; None where nothing is varied.
+        factor: of their length.
+        of_affected: whether it is the homolog that is abnormal, where one is.
+    """
+
+    stretch: tuple[float, float] | None = None
+    factor: float = 1.0
+    of_affected: bool = False
+
+    def of_pair(
+        self, pair: tuple[FloatArray, FloatArray], affected: int, generator: np.random.Generator
+    ) -> tuple[FloatArray, FloatArray]:
+        """The homologs of a metaphase; ``affected`` is -1 where none is abnormal."""
+        if self.stretch is None:
+            return pair
+        carrier = int(generator.integers(2)) if affected < 0 else affected if self.of_affected else 1 - affected
+        first, second = (
+            lengthened(one, self.stretch, self.factor) if number == carrier else one for number, one in enumerate(pair)
+        )
+        return first, second
 
 
 class ArtificialBags:
@@ -136,6 +167,7 @@ class ArtificialBags:
         plan = draw_abnormality(label, generator, donors, settings.kinds, settings.sizes)
         abnormal = bool(generator.random() < settings.abnormal)
         clone = self._clone(len(metaphases), abnormal, generator)
+        variant = self._variant(label, generator)
         pairs, affected, regions = [], [], []
         for name, changed in zip(metaphases, clone, strict=True):
             homologs = profiles.pairs[name, label]
@@ -146,7 +178,7 @@ class ArtificialBags:
                 donor = profiles.profiles[of_type[int(generator.integers(len(of_type)))]]
             edited = edit_pair(
                 plan,
-                (profiles.profiles[homologs[0]], profiles.profiles[homologs[1]]),
+                variant.of_pair((profiles.profiles[homologs[0]], profiles.profiles[homologs[1]]), which, generator),
                 which if changed else None,
                 donor,
                 generator,
@@ -165,6 +197,13 @@ class ArtificialBags:
         case = str(profiles.patients[profiles.pairs[metaphases[0], label][0]])
         manifest = Manifest(case, label, tuple(metaphases), tuple(affected), plan if abnormal else None)
         return Example(Bag(label, tuple(pairs), case), abnormal, tuple(affected), np.stack(regions)), manifest
+
+    def _variant(self, label: str, generator: np.random.Generator) -> _Variant:
+        stretch = variable_stretch(label) if self.settings.heteromorphism else None
+        if stretch is None:
+            return _Variant()
+        factor = float(np.exp(self.settings.heteromorphism * generator.standard_normal()))
+        return _Variant(stretch, factor, bool(generator.random() < 0.5))
 
     def _metaphases(self, generator: np.random.Generator) -> tuple[str, list[str], list[str]]:
         """Type, metaphases and the other types that all of them have, such that some kind is possible."""

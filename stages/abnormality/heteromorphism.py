@@ -11,6 +11,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from karyonet.case import FloatArray
 from karyonet.ideogram import variable_stretch
 
 from .bags import Bag, ProfilePair
@@ -35,6 +36,21 @@ def evened(bag: Bag) -> Bag | None:
     if all(new is old for new, old in zip(pairs, bag.pairs, strict=True)):
         return None
     return replace(bag, pairs=pairs)
+
+
+def lengthened(profile: FloatArray, stretch: tuple[float, float], factor: float) -> FloatArray:
+    """A chromosome whose variable bands are so many times as long.
+
+    Args:
+        profile: float32, shape (rows, width), short arm first.
+        stretch: where they lie, as shares of its length (:func:`karyonet.ideogram.variable_stretch`).
+        factor: above 0.
+    """
+    first, last = (round(share * len(profile)) for share in stretch)
+    part = np.ascontiguousarray(profile[first : max(last, first + 1)])
+    size = (part.shape[1], max(round(factor * len(part)), 1))
+    longer = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR).reshape(size[::-1])
+    return np.concatenate([profile[:first], longer, profile[first + len(part) :]]).astype(np.float32)
 
 
 def _evened(pair: ProfilePair, stretch: tuple[float, float]) -> ProfilePair:

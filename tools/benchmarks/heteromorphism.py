@@ -14,30 +14,21 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
-from karyonet.case import FloatArray
 from karyonet.evaluation.bootstrap import bootstrap_interval
 from karyonet.ideogram import VARIABLE_BANDS, variable_stretch
 from karyonet.stages.abnormality import Bag, HomologComparer
 from karyonet.stages.abnormality.artificial_bags import ArtificialBags, BagSettings
 from karyonet.stages.abnormality.case_bags import TYPES
+from karyonet.stages.abnormality.heteromorphism import lengthened
 from karyonet.stages.abnormality.profiles import ProfileSet
 from karyonet.stages.abnormality.variation import input_pair
 from karyonet.stages.classification.train import ClassificationRecipe, load_pack
 
 VARIABLE = [label for label in TYPES if label in VARIABLE_BANDS]
 FACTORS = (1.0, 0.5, 1.5, 2.0, 2.5, 3.0)
-
-
-def stretched(profile: FloatArray, stretch: tuple[float, float], factor: float) -> FloatArray:
-    """A profile, shape (rows, 2), whose rows in a stretch are resampled to so many times their number."""
-    first, last = (round(share * len(profile)) for share in stretch)
-    part = np.ascontiguousarray(profile[first : max(last, first + 1)])
-    size = (2, max(round(factor * len(part)), 1))
-    return np.concatenate([profile[:first], cv2.resize(part, size), profile[first + len(part) :]]).astype(np.float32)
 
 
 def variants(
@@ -56,7 +47,7 @@ def variants(
             rows = profiles.pairs[name, label]
             homologs = [profiles.profiles[row] for row in rows]
             which = int(generator.integers(2))
-            homologs[which] = stretched(homologs[which], stretch, factor)
+            homologs[which] = lengthened(homologs[which], stretch, factor)
             scale = stage.preprocessing.scale(float(profiles.median_length[rows[0]]))
             pairs.append(input_pair(homologs, name, scale, stage.preprocessing))
         bags.append(Bag(label, tuple(pairs)))

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karyonet.errors import ArrayError, DataError
+from karyonet.ideogram import variable_stretch
 from karyonet.stages.abnormality.artificial_bags import ArtificialBags, BagSettings, Example, collate_examples
 from karyonet.stages.abnormality.profiles import Preprocessing, ProfileSet, with_polarity
 from karyonet.stages.abnormality.variation import Variation
@@ -123,6 +124,22 @@ def test_normal_and_abnormal_bags_differ_where_the_abnormality_is() -> None:
             assert lengths[shorter] < 0.9 * lengths[1 - shorter]
         else:
             assert abs(int(lengths[0]) - int(lengths[1])) <= 4
+
+
+def test_variable_bands_of_one_homolog_vary_and_nothing_else_does() -> None:
+    plain, varied = (
+        ArtificialBags(SET, PREPROCESSING, BagSettings(abnormal=0.0, heteromorphism=spread)) for spread in (0.0, 0.8)
+    )
+    seen = {True: 0, False: 0}
+    for example in drawn(varied, 80):
+        lengths = np.array([pair.valid.sum(axis=1) for pair in example.bag.pairs])
+        unlike = np.abs(lengths[:, 0] - lengths[:, 1]) > 4
+        variable = variable_stretch(example.bag.chromosome) is not None
+        assert not example.abnormal and set(example.affected) == {-1} and (variable or not unlike.any())
+        seen[variable] += int(unlike.any())
+    assert seen[True] > 5 and seen[False] == 0
+    for example in drawn(plain, 40):
+        assert all(abs(int(np.diff(pair.valid.sum(axis=1))[0])) <= 4 for pair in example.bag.pairs)
 
 
 def test_half_of_the_bags_are_abnormal_and_every_kind_occurs() -> None:

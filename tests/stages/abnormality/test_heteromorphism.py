@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from karyonet.ideogram import variable_stretch
 from karyonet.stages.abnormality.bags import Bag, ProfilePair
-from karyonet.stages.abnormality.heteromorphism import MOST, evened
+from karyonet.stages.abnormality.heteromorphism import MOST, evened, lengthened
 
 SAMPLES, ROWS = 256, 100
 
@@ -85,3 +85,17 @@ def test_rows_that_are_hidden_stay_hidden() -> None:
     shown = bag.pairs[0].valid[1]
     assert not shown[74:84].any() and shown[:74].all() and shown[84:ROWS].all()
     assert not bag.pairs[0].profiles[1, :, 74:84].any()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(["1", "9", "16", "13", "21"]), st.floats(0.4, 2.5), st.integers(0, 99))
+def test_variable_bands_are_lengthened_and_the_arms_beside_them_kept(chromosome: str, factor: float, seed: int) -> None:
+    stretch = variable_stretch(chromosome)
+    assert stretch is not None
+    first, last = (round(share * ROWS) for share in stretch)
+    before = np.ascontiguousarray(homolog(chromosome, 0, seed).T)
+    after = lengthened(before, stretch, factor)
+    assert len(after) - len(before) == round(factor * (last - first)) - (last - first)
+    assert np.array_equal(after[:first], before[:first])
+    assert np.array_equal(after[len(after) - (ROWS - last) :], before[last:])
+    assert lengthened(before, stretch, 1.0) == pytest.approx(before, abs=1e-6)
