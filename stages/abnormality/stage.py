@@ -38,7 +38,8 @@ class HomologComparer(NetworkStage["PairNetwork"]):
 
     In a pipeline it fills ``comparisons`` with one entry a type, and adds a structural finding for each whose
     probability exceeds the threshold; where the lengths of variable bands explain it, the finding is a
-    ``heteromorphism``, a normal variant. On arrays, without a case::
+    ``heteromorphism``, a normal variant. So does a type of which one homolog looks like another chromosome in several
+    metaphases (:mod:`.unlike`). On arrays, without a case::
 
         HomologComparer.from_pretrained("homnet").compare(profiles, valid, "9").probability
 
@@ -70,6 +71,9 @@ class HomologComparer(NetworkStage["PairNetwork"]):
             le=1,
             description="how sure an orientation must be; with less, homologs are turned to each other",
         )
+        least_confidence: float = Field(
+            0.01, ge=0, le=1, description="a name less probable than this is contradicted by the chromosome's look"
+        )
         device: DeviceName = Field("auto", description="auto takes a GPU where there is one")
         precision: Precision = Field("auto", description="auto takes bfloat16 where the hardware multiplies in it")
         batch_size: int = Field(128, ge=1, description="chromosome types that are judged at a time")
@@ -90,6 +94,7 @@ class HomologComparer(NetworkStage["PairNetwork"]):
     def __call__(self, case: Case) -> Case:
         """The case with ``comparisons`` filled; the findings of homologs that were there before are replaced."""
         from .case_bags import TYPES
+        from .unlike import unlike_pairs
 
         pairs = self.pairs(case)
         said = self.network(pairs.bags)
@@ -101,6 +106,9 @@ class HomologComparer(NetworkStage["PairNetwork"]):
             for bag, one in zip(pairs.bags, said, strict=True)
             if one.probability > self.threshold_for(len(one.metaphases))
         )
+        compared = {finding.chromosome for finding in findings if finding.kind == "structural"}
+        unlike = unlike_pairs(case, self.options.least_confidence)
+        findings += tuple(finding for finding in unlike if finding.chromosome not in compared)
         return replace(
             case,
             comparisons=tuple(

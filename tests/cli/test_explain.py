@@ -76,7 +76,8 @@ def test_one_picture_is_written(config: Path, image: Path, tmp_path: Path) -> No
 
 
 def test_a_stage_that_cannot_explain_itself_is_refused(image: Path, tmp_path: Path) -> None:
-    said = refused(explain(image, "--out", tmp_path / "types.png"))
+    rules = ("--set", "stages.cluster_type.use=shape_rules")
+    said = refused(explain(image, "--out", tmp_path / "types.png", *rules))
     assert said.startswith("K215") and "shape_rules" in said and "supcam" in said
     only = tmp_path / "only.yaml"
     only.write_text("stages:\n  segmentation: {use: threshold_segmenter}\n")
