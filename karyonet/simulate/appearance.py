@@ -47,7 +47,7 @@ class Look:
         haze: share of the stain that is spread around the chromosomes.
         blur: standard deviation of the optics' point spread.
         sharpening: share of unsharp masking by the camera.
-    addition: share of the lighter stain that counts where two chromosomes cross; 1 adds all of it.
+        addition: share of the lighter stain that counts where two chromosomes cross; 1 adds all of it.
         nuclei: share of the image that interphase nuclei cover.
         specks: number of specks of debris.
     """

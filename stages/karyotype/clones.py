@@ -29,8 +29,9 @@ class Certainty(BaseModel):
         prior: how rare departures are that all metaphases of a person have.
         mosaic_gain, mosaic_loss: log odds, before anything was seen, that some of them have one certain change of an
             autosome. Cells lose chromosomes when they are spread.
-        mosaic_sex_gain, mosaic_sex_loss: of an X or Y more, or less. Of people with one more about a tenth are mosaics,
-            of those with 45,X more than twice as many.
+        mosaic_sex_gain, mosaic_sex_loss: of an X or Y more, or less; set by hand. Of people with 47,XXY 10 to 20 % are
+            mosaics (Bojesen & Gravholt, Nat Clin Pract Urol 4, 2007; Samplaski et al., 2014), mostly of 46,XY; a line
+            of 46,XX is rare (Guess et al., Genet Med 26, 2024).
         least: probability of the karyotype of a case, and of a clone, from which it is written.
         other_sex: log of how many times likelier a metaphase must be another person's before that is said.
     """

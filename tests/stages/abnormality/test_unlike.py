@@ -10,6 +10,7 @@ import pytest
 
 from karyonet.case import LABELS, Case, Chromosome, Metaphase
 from karyonet.geometry.region import Region
+from karyonet.stages.abnormality import HomologComparer
 from karyonet.stages.abnormality.unlike import unlike_pairs
 
 MALE = [*LABELS[:22], *LABELS]
@@ -60,3 +61,11 @@ def test_what_it_looks_like_is_said() -> None:
         replace(m, chromosomes=tuple(replace(c, probabilities=like_y) for c in m.chromosomes)) for m in case.metaphases
     )
     assert unlike_pairs(replace(case, metaphases=seen), 0.01)[0].evidence["looks_like"] == "Y"
+
+
+def test_the_stage_adds_the_finding_once_however_often_it_runs() -> None:
+    stage = HomologComparer(device="cpu")
+    case = stage(Case("p1", (metaphase("m1", {17: 0.002}), metaphase("m2", {39: 0.002}))))
+    assert [(finding.kind, finding.chromosome) for finding in case.findings] == [("structural", "18")]
+    assert stage(case).findings == case.findings
+    assert HomologComparer(device="cpu", least_confidence=0.001)(case).findings == ()
