@@ -11,8 +11,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed
 	$(BIN)/karyonet run $(IMAGE) --case-id $(CASE) --out karyonet-out/demo
 
+# Two workers of one thread each: with as many threads as cores in both, they wait for each other most of the time.
 test: $(VENV)/.installed-dev lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
