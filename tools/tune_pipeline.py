@@ -5,9 +5,9 @@
 DATA is a directory of format ``metaphases``. The pipeline of ``--config`` runs over a split that its networks were not
 trained on; an object is a chromosome where it lies on an annotated box (IoU at least 0.5). Three choices follow:
 
-1. what is a chromosome: a logistic regression, cross-fitted over five folds of cases, used with every ``--certain`` and
-   ``--loss``; chosen is what leaves the fewest edits (boxes to add, boxes to remove, names to change) and, of what
-   leaves no more than five per cent more, what has most exact counts;
+1. what is a chromosome: a logistic regression, cross-fitted over five folds of cases, used with every ``--certain``,
+   ``--loss`` and ``--contradicted``; chosen is what leaves the fewest edits (boxes to add, boxes to remove, names to
+   change) and, of what leaves no more than five per cent more, what has most exact counts;
 2. the prior on copy numbers by which names are given, chosen in the same way;
 3. what is put under review: most of the wrong names and surplus objects at no more than ``--reviewed`` chromosomes a
    metaphase.
@@ -63,6 +63,7 @@ class Use(NamedTuple):
 
     certain: float
     loss: float
+    contradicted: float = 0.0
 
 
 class Prior(NamedTuple):
@@ -202,7 +203,7 @@ class Looked:
         """What is taken for a chromosome, by regressions on the other cases."""
         model = self.model(used)
         return [
-            model.kept(one.probabilities, odds) if np.count_nonzero(alone) >= FEWEST else alone
+            model.kept(one.probabilities, odds, ~alone) if np.count_nonzero(alone) >= FEWEST else alone
             for one, odds, alone in zip(self.seen, self.odds, self.sure, strict=True)
         ]
 
@@ -333,6 +334,7 @@ def main() -> None:
     parser.add_argument("--threshold", type=float, default=0.4, help="score that decides without all this")
     parser.add_argument("--certain", type=float, nargs="+", default=[2.0, 1.0])
     parser.add_argument("--loss", type=float, nargs="+", default=[6.0, 4.0, 5.0, 7.0, 8.0])
+    parser.add_argument("--contradicted", type=float, nargs="+", default=[0.01])
     parser.add_argument("--name-loss", type=float, nargs="+", default=[3.0, 1.5, 5.0])
     parser.add_argument("--name-gain", type=float, nargs="+", default=[5.0, 4.0, 7.0, 10.0])
     parser.add_argument("--review-margin", type=float, nargs="+", default=[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
@@ -354,7 +356,7 @@ def main() -> None:
     alone = figures_of(looked.results(looked.sure))
     print("by the segmentation alone:", alone)
 
-    uses = [Use(*values) for values in product(arguments.certain, arguments.loss)]
+    uses = [Use(*values) for values in product(arguments.certain, arguments.loss, arguments.contradicted)]
     used, existence = choice("existence", {use: looked.results(looked.kept(use)) for use in uses}, looked.cases)
     kept = looked.kept(used)
     existence["lost_of_what_the_segmentation_finds"] = looked.lost(kept)

@@ -36,6 +36,7 @@ class ExistenceModel(BaseModel):
         certain: log odds from which an object is a chromosome whatever else was found.
         loss: what a missing chromosome costs, see :class:`karyonet.assignment.CopyNumberPrior`: the higher, the more
             readily a doubtful object fills a gap.
+        contradicted: a doubtful object fills no gap under a name that is less probable than this.
         fitted: on which data, and what was measured with it; read by people alone.
     """
 
@@ -44,6 +45,7 @@ class ExistenceModel(BaseModel):
     coefficients: dict[str, Annotated[float, Field(allow_inf_nan=False)]]
     certain: float
     loss: float = Field(ge=0)
+    contradicted: float = Field(default=0.0, ge=0, le=1)
     fitted: dict[str, Any] = {}
 
     @field_validator("coefficients")
@@ -58,10 +60,22 @@ class ExistenceModel(BaseModel):
         weights = np.array([self.coefficients[name] for name in FEATURES])
         return np.asarray(self.coefficients["intercept"] + features @ weights, dtype=np.float64)
 
-    def kept(self, probabilities: FloatArray, log_odds: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which objects of a metaphase are chromosomes, bool, shape (n,), by names, shape (n, 24), and log odds."""
+    def kept(
+        self, probabilities: FloatArray, log_odds: NDArray[np.float64], doubtful: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Which objects of a metaphase are chromosomes.
+
+        Args:
+            probabilities: float32, shape (n, 24), of their names.
+            log_odds: shape (n,), of being one.
+            doubtful: bool, shape (n,): the segmentation alone would leave them out.
+
+        Returns:
+            bool, shape (n,).
+        """
         existence = np.where(log_odds >= self.certain, np.inf, log_odds)
-        return chromosomes_among(probabilities, existence, CopyNumberPrior(loss=self.loss))
+        barred = doubtful[:, None] & (probabilities < self.contradicted)
+        return chromosomes_among(np.where(barred, 0, probabilities), existence, CopyNumberPrior(loss=self.loss))
 
 
 def read_existence(path: Path = SHIPPED) -> ExistenceModel:
@@ -108,4 +122,4 @@ def are_chromosomes(
     scores = np.array([1.0 if one.score is None else one.score for one in objects], dtype=np.float32)
     areas = np.array([one.region.area for one in objects], dtype=np.float32)
     log_odds = model.log_odds(features_of(scores, probabilities, areas))
-    return model.kept(probabilities, np.where(scored, log_odds, np.inf))
+    return model.kept(probabilities, np.where(scored, log_odds, np.inf), ~sure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,16 @@ def test_the_dearer_a_loss_the_more_doubtful_an_object_may_be_that_fills_the_gap
     cheap, dear = (MODEL.model_copy(update={"loss": loss}) for loss in (0.0, 30.0))
     assert are_chromosomes(found, probabilities, cheap).sum() == 45
     assert are_chromosomes(found, probabilities, dear).sum() == 46
+
+
+def test_a_doubtful_object_fills_no_gap_under_a_name_that_its_look_contradicts() -> None:
+    found, probabilities = objects([*MALE[:-1], "22"], [0.99] * 45 + [0.35])
+    probabilities[probabilities < 0.5] = 1e-6
+    assert are_chromosomes(found, probabilities, MODEL).sum() == 45
+    filling = MODEL.model_copy(update={"contradicted": 0.0, "loss": 20.0})
+    assert are_chromosomes(found, probabilities, filling).sum() == 46
+    sure = [*found[:-1], replace(found[-1], score=0.99, doubtful=False)]
+    assert are_chromosomes(sure, probabilities, MODEL).sum() == 46
 
 
 def test_a_sure_third_chromosome_stays() -> None:
