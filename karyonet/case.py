@@ -127,6 +127,19 @@ class Chromosome:
         up = self.centromere.short_arm_up
         return None if max(up, 1.0 - up) < CLEARLY_SHORTER else (up > 0.5) == self.p_arm_up
 
+    @property
+    def looks_like(self) -> str | None:
+        """The likeliest name by its own look; None where that was not judged."""
+        return None if self.probabilities is None else LABELS[int(np.argmax(self.probabilities))]
+
+    def contradicted(self, least: float) -> bool:
+        """Whether its look speaks against its label: names are given to a whole metaphase together.
+
+        Args:
+            least: confidence below which it does.
+        """
+        return self.confidence is not None and self.confidence < least
+
 
 @dataclass(frozen=True, eq=False)
 class Instance:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-import numpy as np
-
-from karyonet.case import LABELS, Case, Chromosome, Finding
+from karyonet.case import Case, Chromosome, Finding
 
 from .case_bags import TYPES
 
@@ -30,7 +28,7 @@ def unlike_pairs(case: Case, least_confidence: float) -> tuple[Finding, ...]:
     for metaphase in case.metaphases:
         for label in () if metaphase.reasons else TYPES:
             pair = [chromosome for chromosome in metaphase.chromosomes if chromosome.label == label]
-            odd = [one for one in pair if one.confidence is not None and one.confidence < least_confidence]
+            odd = [one for one in pair if one.contradicted(least_confidence)]
             if len(pair) == 2 and len(odd) == 1:
                 shown[label][metaphase.id] = odd[0]
     return tuple(_finding(label, odd) for label, odd in shown.items() if len(odd) >= _SEVERAL)
@@ -53,6 +51,5 @@ def _finding(label: str, odd: dict[str, Chromosome]) -> Finding:
 
 def _looks(chromosomes: Iterable[Chromosome]) -> str:
     """What they look like, the commonest first."""
-    known = [one.probabilities for one in chromosomes if one.probabilities is not None]
-    found = Counter(LABELS[int(np.argmax(probabilities))] for probabilities in known)
+    found = Counter(one.looks_like for one in chromosomes if one.looks_like is not None)
     return " or ".join(label for label, _ in found.most_common()) or "another chromosome"

@@ -116,11 +116,9 @@ def by_look(named: Sequence[Chromosome], least_confidence: float) -> list[Chromo
     """The chromosomes with the names that they look like, where they bear another one (:func:`contradictions`)."""
     found = []
     for chromosome in named:
-        doubted = chromosome.confidence is not None and chromosome.confidence < least_confidence
-        if doubted and chromosome.probabilities is not None:
-            best = int(np.argmax(chromosome.probabilities))
-            confidence = float(chromosome.probabilities[best])
-            chromosome = replace(chromosome, label=LABELS[best], confidence=confidence)
+        if chromosome.contradicted(least_confidence) and chromosome.probabilities is not None:
+            confidence = float(chromosome.probabilities.max())
+            chromosome = replace(chromosome, label=chromosome.looks_like, confidence=confidence)
         found.append(chromosome)
     return found
 
@@ -134,7 +132,7 @@ def contradictions(named: Sequence[Chromosome], least_confidence: float) -> tupl
     return tuple(
         f"{c.id} is named {c.label} because one is missing, but looks like another; a chromosome may have been missed"
         for c in named
-        if c.confidence is not None and c.confidence < least_confidence
+        if c.contradicted(least_confidence)
     )
 
 
