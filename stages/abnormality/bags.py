@@ -31,6 +31,7 @@ class LabelledProfile:
         metaphase, case: what it is from.
         band_level: of the metaphase in bands a haploid set; None if unknown.
         id: of the chromosome, for the report.
+        doubt: how much its look speaks against its label, in nats (:func:`karyonet.stages.abnormality.look.doubt`).
     """
 
     profile: FloatArray
@@ -40,6 +41,7 @@ class LabelledProfile:
     case: str = ""
     band_level: float | None = None
     id: str = ""
+    doubt: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,7 @@ class ProfilePair:
         metaphase: its name.
         band_level: as of the profiles.
         ids: of the chromosomes.
+        doubt: of the one whose look speaks more against its label.
     """
 
     profiles: FloatArray
@@ -59,6 +62,7 @@ class ProfilePair:
     metaphase: str
     band_level: float | None = None
     ids: tuple[str, str] = ("", "")
+    doubt: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +78,11 @@ class Bag:
     chromosome: str
     pairs: tuple[ProfilePair, ...]
     case: str = ""
+
+    @property
+    def doubt(self) -> float:
+        """How much the look of a homolog speaks against the type in every metaphase: the least of the pairs' doubts."""
+        return min(pair.doubt for pair in self.pairs)
 
 
 class BagBatch(NamedTuple):
@@ -216,6 +225,7 @@ def _pair(first: LabelledProfile, second: LabelledProfile) -> ProfilePair:
         first.metaphase,
         first.band_level,
         (first.id, second.id),
+        max(first.doubt, second.doubt),
     )
 
 

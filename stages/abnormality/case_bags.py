@@ -11,6 +11,7 @@ from karyonet.case import LABELS, Case, Chromosome, FloatArray, Metaphase
 from karyonet.training.strip_pack import LabelledStrip, median_strip_length, pack_cell, typical_density
 
 from .bags import CaseBags, LabelledProfile, make_bag
+from .look import doubt
 from .orientation import SURE, orient_pair
 from .profiles import Preprocessing, ProfileSet
 
@@ -96,7 +97,9 @@ def profiles_of(
         valid = chromosome.strip.valid if up[chromosome.id] else chromosome.strip.valid[::-1]
         placed, seen = preprocessing.place(profile, scale, valid)
         if seen.any():
-            found[chromosome.id] = LabelledProfile(placed, seen, chromosome.label, metaphase.id, case, id=chromosome.id)
+            found[chromosome.id] = LabelledProfile(
+                placed, seen, chromosome.label, metaphase.id, case, id=chromosome.id, doubt=doubt(chromosome)
+            )
     return found
 
 

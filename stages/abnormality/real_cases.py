@@ -25,6 +25,8 @@ from karyonet.training.pack import appearing
 from .bags import CaseBags
 from .stage import NORMAL, STAGE, HomologComparer
 
+_FORMAT = 2
+"""Of the pairs that are kept; 2 has what their looks say."""
 Kind = Literal["structural", "normal"]
 Part = TypeVar("Part")
 
@@ -209,5 +211,5 @@ def _fingerprint(pipeline: Pipeline, settings: PipelineConfig, stage: HomologCom
     """Of all that decides which pairs a case has, and what they look like."""
     weights = [weight.sha256 for step in pipeline.stages.values() for weight in step.weights]
     options = stage.options.model_dump(mode="json", include={"max_metaphases", "least_visible", "polarity_certainty"})
-    decisive = [settings.sha256, weights, options, stage.preprocessing.model_dump(mode="json")]
+    decisive = [_FORMAT, settings.sha256, weights, options, stage.preprocessing.model_dump(mode="json")]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:12]

@@ -74,6 +74,9 @@ class HomologComparer(NetworkStage["PairNetwork"]):
         least_confidence: float = Field(
             0.01, ge=0, le=1, description="a name less probable than this is contradicted by the chromosome's look"
         )
+        look_weight: float = Field(
+            0.3, ge=0, description="of a nat by which the look of a homolog speaks against its name in every metaphase"
+        )
         device: DeviceName = Field("auto", description="auto takes a GPU where there is one")
         precision: Precision = Field("auto", description="auto takes bfloat16 where the hardware multiplies in it")
         batch_size: int = Field(128, ge=1, description="chromosome types that are judged at a time")
@@ -97,7 +100,7 @@ class HomologComparer(NetworkStage["PairNetwork"]):
         from .unlike import unlike_pairs
 
         pairs = self.pairs(case)
-        said = self.network(pairs.bags)
+        said = self.compare_bags(pairs.bags)
         by_type = {
             one.chromosome: HomologComparison(one.chromosome, round(one.probability, 6), one.metaphases) for one in said
         }
@@ -176,7 +179,9 @@ class HomologComparer(NetworkStage["PairNetwork"]):
         Raises:
             ArrayError: K501 for profiles of another length. WeightsError: K302, K304 or K305 for the weights.
         """
-        return self.network(bags)
+        from .look import with_look
+
+        return with_look(self.network(bags), bags, self.options.look_weight)
 
     def is_heteromorphism(self, bag: Bag) -> bool:
         """Whether a pair that is suspect would be called normal if its variable bands were equally long.
@@ -189,12 +194,12 @@ class HomologComparer(NetworkStage["PairNetwork"]):
         without = evened(bag)
         if without is None:
             return False
-        (said,) = self.network([without])
+        (said,) = self.compare_bags([without])
         return said.probability <= min(NORMAL, self.threshold_for(len(bag.pairs)))
 
     def _finding(self, bag: Bag, said: BagComparison) -> Finding:
         """A bag above the threshold, with the metaphases that show it by themselves, or the one that does most."""
-        alone = self.network([replace(bag, pairs=(pair,)) for pair in bag.pairs])
+        alone = self.compare_bags([replace(bag, pairs=(pair,)) for pair in bag.pairs])
         probabilities = [one.probability for one in alone]
         showing = [m for m, p in enumerate(probabilities) if p > 0.5] or [int(np.argmax(probabilities))]
         homologs = [bag.pairs[m].ids[said.homologs[m]] for m in showing]

@@ -109,6 +109,19 @@ def test_every_type_gets_a_probability_or_a_reason(stage: HomologComparer) -> No
     assert stage.requires | stage.assigns <= FIELDS
 
 
+def test_homologs_that_never_look_like_their_type_are_more_suspect(weight: WeightFile) -> None:
+    unlike = np.full(24, 0.04, np.float32)
+    label = TYPES[0]
+    sure = case(2)
+    always = replace(sure, metaphases=tuple(changed(m, label, probabilities=unlike) for m in sure.metaphases))
+    once = replace(sure, metaphases=(changed(sure.metaphases[0], label, probabilities=unlike), sure.metaphases[1]))
+    plain, read = comparer(weight, look_weight=0.0), comparer(weight)
+    before, after = probabilities(plain(always)), probabilities(read(always))
+    assert before == probabilities(read(sure)) == probabilities(read(once))
+    assert after[label] > before[label]
+    assert {one: after[one] for one in TYPES[1:]} == {one: before[one] for one in TYPES[1:]}
+
+
 def test_pairs_are_prepared_as_in_training() -> None:
     generator = np.random.default_rng(3)
     drawn = [strip(label, generator, number % 2) for number, label in enumerate(TYPES * 2)]
