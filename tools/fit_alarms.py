@@ -3,7 +3,8 @@
 The normal cases of a split go through the whole pipeline, so that its errors count. A chromosome type that was compared
 in one metaphase, in two, or in three and more has a threshold of its own, the same share of normal types being above
 each; that share is as large as it can be with at most one normal case in a hundred having a finding at all
-(``cases_99``), or one in twenty (``cases_95``).
+(``cases_99``), or one in twenty (``cases_95``). Of the thresholds above which the same types lie, the one half way to
+the next type is taken, in log odds: the lowest would be passed by the next case that is hardly any different.
 
 Example::
 
@@ -19,6 +20,8 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from karyonet.stages.abnormality import HomologComparer
 from karyonet.stages.abnormality.real_cases import JudgedType, Reading, judge_cases, read_cases
@@ -29,6 +32,7 @@ ALARMED = {"cases_99": 0.01, "cases_95": 0.05}
 """Share of the normal cases that have a finding, by the name of the thresholds."""
 SHARES = np.geomspace(0.05, 0.0001, 400)
 """Of the normal types above their threshold, the largest first."""
+_LEAST = 1e-9
 
 
 def main(
@@ -70,20 +74,25 @@ def fit(judged: Sequence[JudgedType], alarmed: float) -> tuple[float, ...]:
     compared = [one for one in judged if one.probability is not None]
     sizes = np.array([min(one.metaphases, MANY) for one in compared])
     # What variable bands explain is no alarm.
-    probabilities = np.array([0.0 if one.heteromorphism else one.probability for one in compared], dtype=float)
+    probable = np.array([0.0 if one.heteromorphism else one.probability for one in compared], dtype=float)
+    odds = logit(np.clip(probable, _LEAST, 1 - _LEAST))
     cases, members = np.unique([one.case.id for one in compared], return_inverse=True)
     for number in range(1, MANY + 1):
         if not (sizes == number).any():
             raise ValueError(f"no type was compared in {number} metaphases")
     for share in SHARES:
-        thresholds = [
-            float(np.quantile(probabilities[sizes == number], 1 - share, method="higher"))
-            for number in range(1, MANY + 1)
-        ]
-        above = probabilities > np.array(thresholds)[sizes - 1]
+        thresholds = np.array([_exceeded_by(odds[sizes == number], share) for number in range(1, MANY + 1)])
+        above = odds > thresholds[sizes - 1]
         if np.bincount(members, above, len(cases)).astype(bool).mean() <= alarmed:
             break
-    return tuple(thresholds)
+    return tuple(expit(thresholds).tolist())
+
+
+def _exceeded_by(odds: NDArray[np.float64], share: float) -> float:
+    """What a share of the log odds exceeds, half way between the last that does not and the first that does."""
+    ordered = np.sort(odds)
+    last = int(np.ceil((len(ordered) - 1) * (1 - share)))
+    return float(ordered[last : last + 2].mean())
 
 
 if __name__ == "__main__":

@@ -217,6 +217,7 @@ class HomologComparer(NetworkStage["PairNetwork"]):
                 "region": [round(end, 2) for end in said.region],
                 "bands": said.bands,
                 "metaphases_compared": len(bag.pairs),
+                "look_doubt": round(bag.doubt, 1),
             },
         )
 

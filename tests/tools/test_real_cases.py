@@ -8,6 +8,7 @@ from types import ModuleType
 import cv2
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from karyonet.case import LABELS, Case
 from karyonet.config import load_config
@@ -98,6 +99,18 @@ def test_as_few_normal_cases_as_asked_for_have_an_alarm_and_as_many_types_as_tha
     assert 4 <= len(alarmed) <= 10
     with pytest.raises(ValueError, match="2 metaphases"):
         fit([one for one in judged if one.metaphases != 2], 0.05)
+
+
+def test_a_threshold_lies_half_way_to_the_next_type_in_log_odds() -> None:
+    fit = loaded("fit_alarms").fit
+    judged = [
+        JudgedType(LabelledCase(f"p{number}-{case}", "validation", ()), "1", number, float(expit(case / 10)))
+        for number in (1, 2, 3)
+        for case in range(100)
+    ]
+    # Six of the 300 cases may have a finding: two for every number of metaphases.
+    assert fit(judged, 0.02) == pytest.approx([expit(9.75)] * 3)
+    assert fit(judged, 0.0) == pytest.approx([expit(9.9)] * 3)
 
 
 def test_a_pipeline_reads_up_to_where_homologs_are_compared(data: Path) -> None:
