@@ -39,7 +39,7 @@ class HomologComparer(NetworkStage["PairNetwork"]):
     In a pipeline it fills ``comparisons`` with one entry a type, and adds a structural finding for each whose
     probability exceeds the threshold; where the lengths of variable bands explain it, the finding is a
     ``heteromorphism``, a normal variant. So does a type of which one homolog looks like another chromosome in several
-    metaphases (:mod:`.unlike`). On arrays, without a case::
+    metaphases, and a lone X or Y that looks unlike one in all of several (:mod:`.unlike`). On arrays, without a case::
 
         HomologComparer.from_pretrained("homnet").compare(profiles, valid, "9").probability
 
@@ -77,6 +77,9 @@ class HomologComparer(NetworkStage["PairNetwork"]):
         look_weight: float = Field(
             0.3, ge=0, description="of a nat by which the look of a homolog speaks against its name in every metaphase"
         )
+        lone_doubt: float = Field(
+            3.0, ge=0, description="nats by which the look of a lone X or Y speaks against its name in every metaphase"
+        )
         device: DeviceName = Field("auto", description="auto takes a GPU where there is one")
         precision: Precision = Field("auto", description="auto takes bfloat16 where the hardware multiplies in it")
         batch_size: int = Field(128, ge=1, description="chromosome types that are judged at a time")
@@ -97,7 +100,7 @@ class HomologComparer(NetworkStage["PairNetwork"]):
     def __call__(self, case: Case) -> Case:
         """The case with ``comparisons`` filled; the findings of homologs that were there before are replaced."""
         from .case_bags import TYPES
-        from .unlike import unlike_pairs
+        from .unlike import lone_unlike, unlike_pairs
 
         pairs = self.pairs(case)
         said = self.compare_bags(pairs.bags)
@@ -110,7 +113,7 @@ class HomologComparer(NetworkStage["PairNetwork"]):
             if one.probability > self.threshold_for(len(one.metaphases))
         )
         compared = {finding.chromosome for finding in findings if finding.kind == "structural"}
-        unlike = unlike_pairs(case, self.options.least_confidence)
+        unlike = unlike_pairs(case, self.options.least_confidence) + lone_unlike(case, self.options.lone_doubt)
         findings += tuple(finding for finding in unlike if finding.chromosome not in compared)
         return replace(
             case,

@@ -1,4 +1,8 @@
-"""Homologs so unlike that one of them bears its name only because a chromosome of that name is missing."""
+"""Chromosomes that look unlike their type in metaphase after metaphase, where no comparison of homologs can tell.
+
+Homologs may be so unlike that one of them bears its name only because a chromosome of that name is missing; and the X
+and the Y of a man have no homolog to be compared with.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,12 @@ from collections.abc import Iterable
 from karyonet.case import Case, Chromosome, Finding
 
 from .case_bags import TYPES
+from .look import doubt
 
 _SEVERAL = 2
 """Metaphases from which it is no accident: a chromosome that was missed is another one in each."""
+_SEVERAL_LONE = 3
+"""The same where there is no second homolog to see beside it."""
 
 
 def unlike_pairs(case: Case, least_confidence: float) -> tuple[Finding, ...]:
@@ -31,21 +38,46 @@ def unlike_pairs(case: Case, least_confidence: float) -> tuple[Finding, ...]:
             odd = [one for one in pair if one.contradicted(least_confidence)]
             if len(pair) == 2 and len(odd) == 1:
                 shown[label][metaphase.id] = odd[0]
-    return tuple(_finding(label, odd) for label, odd in shown.items() if len(odd) >= _SEVERAL)
+    found = []
+    for label, contradicted in shown.items():
+        if len(contradicted) >= _SEVERAL:
+            ids = [chromosome.id for chromosome in contradicted.values()]
+            found.append(_finding(label, contradicted, homolog=ids[0], homologs=ids))
+    return tuple(found)
 
 
-def _finding(label: str, odd: dict[str, Chromosome]) -> Finding:
-    homologs = [chromosome.id for chromosome in odd.values()]
-    doubt = 1 - max(chromosome.confidence or 0.0 for chromosome in odd.values())
+def lone_unlike(case: Case, least_doubt: float) -> tuple[Finding, ...]:
+    """A clonal structural finding for the one X or Y of three metaphases or more that looks unlike one in each of them.
+
+    Args:
+        case: named.
+        least_doubt: nats by which its look must speak against its name in every metaphase (:func:`.look.doubt`).
+    """
+    found = []
+    for label in ("X", "Y"):
+        lone: dict[str, Chromosome] = {}
+        for metaphase in case.metaphases:
+            named = [chromosome for chromosome in metaphase.chromosomes if chromosome.label == label]
+            if len(named) == 1 and not metaphase.reasons:
+                lone[metaphase.id] = named[0]
+        least = min((doubt(chromosome) for chromosome in lone.values()), default=0.0)
+        if len(lone) >= _SEVERAL_LONE and least >= least_doubt:
+            ids = [chromosome.id for chromosome in lone.values()]
+            found.append(_finding(label, lone, lone=ids, look_doubt=round(least, 1)))
+    return tuple(found)
+
+
+def _finding(label: str, odd: dict[str, Chromosome], **evidence: object) -> Finding:
+    surest = max(chromosome.confidence or 0.0 for chromosome in odd.values())
     return Finding(
         kind="structural",
         chromosome=label,
         change="unknown",
         iscn=None,
-        score=round(doubt, 4),
+        score=round(1 - surest, 4),
         metaphases=tuple(odd),
         clonal=True,
-        evidence={"homolog": homologs[0], "homologs": homologs, "looks_like": _looks(odd.values())},
+        evidence={**evidence, "looks_like": _looks(odd.values())},
     )
 
 

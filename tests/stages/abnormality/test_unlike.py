@@ -11,7 +11,8 @@ import pytest
 from karyonet.case import LABELS, Case, Chromosome, Metaphase
 from karyonet.geometry.region import Region
 from karyonet.stages.abnormality import HomologComparer
-from karyonet.stages.abnormality.unlike import unlike_pairs
+from karyonet.stages.abnormality.unlike import lone_unlike, unlike_pairs
+from karyonet.stages.karyotype import CountAndSex
 
 MALE = [*LABELS[:22], *LABELS]
 DOT = Region((0, 0, 4, 4), np.ones((4, 4), bool))
@@ -61,6 +62,46 @@ def test_what_it_looks_like_is_said() -> None:
         replace(m, chromosomes=tuple(replace(c, probabilities=like_y) for c in m.chromosomes)) for m in case.metaphases
     )
     assert unlike_pairs(replace(case, metaphases=seen), 0.01)[0].evidence["looks_like"] == "Y"
+
+
+def seen(name: str, probabilities: Mapping[int, float], labels: list[str] = MALE) -> Metaphase:
+    """A metaphase whose chromosomes at these places look that much like their names."""
+    one = metaphase(name, probabilities, labels)
+    chromosomes = []
+    for chromosome in one.chromosomes:
+        assert chromosome.label is not None and chromosome.confidence is not None
+        rest = np.full(24, (1 - chromosome.confidence) / 23, np.float32)
+        rest[LABELS.index(chromosome.label)] = chromosome.confidence
+        chromosomes.append(replace(chromosome, probabilities=rest))
+    return replace(one, chromosomes=tuple(chromosomes))
+
+
+def test_a_lone_y_that_never_looks_like_one_is_a_clonal_finding() -> None:
+    case = Case("p1", (seen("m1", {45: 0.9}), seen("m2", {45: 0.4}), seen("m3", {45: 0.95})))
+    (finding,) = lone_unlike(case, 3.0)
+    assert (finding.kind, finding.chromosome, finding.clonal) == ("structural", "Y", True)
+    assert finding.metaphases == ("m1", "m2", "m3") and finding.evidence["lone"] == ["c45"] * 3
+    assert finding.evidence["look_doubt"] == pytest.approx(7 - np.log(0.95 / 0.05), abs=0.1)
+    assert lone_unlike(case, 5.0) == ()
+    done = HomologComparer(device="cpu")(case)
+    assert [(one.kind, one.chromosome) for one in done.findings] == [("structural", "Y")]
+    (reason,) = CountAndSex()(done).karyotype.reasons  # type: ignore[union-attr]
+    assert "46,XY" in reason and "the one chromosome Y does not look like one in 3 metaphases" in reason
+
+
+@pytest.mark.parametrize(
+    "metaphases",
+    [
+        (seen("m1", {45: 0.4}), seen("m2", {45: 0.4})),
+        (seen("m1", {45: 0.4}), seen("m2", {45: 0.4}), seen("m3", {})),
+        (seen("m1", {45: 0.4}), seen("m2", {45: 0.4}), replace(seen("m3", {45: 0.4}), reasons=("K124: blurred",))),
+        tuple(seen(name, {45: 0.4}, [*MALE, "Y"]) for name in ("m1", "m2", "m3")),
+        tuple(metaphase(name, {45: 0.4}) for name in ("m1", "m2", "m3")),
+    ],
+    ids=["two metaphases", "not in all", "metaphase left out", "two of them", "looks not judged"],
+)
+def test_a_lone_chromosome_that_may_have_been_misread_is_no_finding(metaphases: tuple[Metaphase, ...]) -> None:
+    assert lone_unlike(Case("p1", metaphases), 3.0) == ()
 
 
 def test_the_stage_adds_the_finding_once_however_often_it_runs() -> None:
