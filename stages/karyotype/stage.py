@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from karyonet.case import LABELS, Case, Chromosome, Finding, Karyotype, Metaphase
+from karyonet.case import Case, Chromosome, Finding, Karyotype, Metaphase
 from karyonet.guideline import load_guideline
-from karyonet.ideogram import ACROCENTRIC
 from karyonet.stage import Stage, StageOptions
 
 from .clones import Certainty, read_case
 from .counting import Reading, read_metaphase
 from .evidence import SHIPPED, read_evidence
+from .robertsonian import MISSING, explanation, suspected
 from .states import with_states
 
 
@@ -85,8 +85,9 @@ class CountAndSex(Stage):
         if not carrying and readings:
             all_reasons = (f"{r.metaphase}: {reason}" for r in readings.values() for reason in r.reasons)
             karyotype = replace(karyotype, reasons=tuple(dict.fromkeys(all_reasons)))
-        others = tuple(finding for finding in case.findings if finding.kind != "numerical")
+        others = tuple(f for f in case.findings if f.kind != "numerical" and MISSING not in f.evidence)
         findings = (*findings, *others)
+        findings += suspected(karyotype, findings, case.comparisons)
         case = replace(case, karyotype=with_structural_findings(karyotype, findings), findings=findings)
         return with_states(case, self._guideline, self.options.most_review)
 
@@ -146,7 +147,7 @@ def with_structural_findings(karyotype: Karyotype, findings: Sequence[Finding]) 
         return karyotype
     reasons = tuple(
         f"by the counts {karyotype}, but {_what_differs(finding)} in "
-        f"{len(finding.metaphases)} metaphases; look at them{_robertsonian(finding.chromosome, findings)}"
+        f"{len(finding.metaphases)} metaphases; look at them{explanation(finding.chromosome, findings)}"
         for finding in structural
     )
     return Karyotype(None, "undetermined", reasons=reasons)
@@ -157,16 +158,6 @@ def _what_differs(finding: Finding) -> str:
     if "lone" in finding.evidence:
         return f"the one chromosome {finding.chromosome} does not look like one"
     return f"the homologs of chromosome {finding.chromosome} differ in structure"
-
-
-def _robertsonian(chromosome: str | None, findings: Sequence[Finding]) -> str:
-    """What an acrocentric that differs and a lost acrocentric have in common, if that is so."""
-    lost = [f.chromosome for f in findings if f.kind == "numerical" and f.change == "loss" and f.clonal]
-    partners = [label for label in lost if label in ACROCENTRIC and label != chromosome]
-    if chromosome not in ACROCENTRIC or not partners:
-        return ""
-    first, second = sorted((chromosome, partners[0]), key=LABELS.index)
-    return f": der({first};{second}), a Robertsonian translocation, would explain it and the missing {partners[0]}"
 
 
 def small_objects(chromosomes: Sequence[Chromosome], smallest: float) -> frozenset[str]:

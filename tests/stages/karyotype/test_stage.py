@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from karyonet.case import LABELS, Case, Chromosome, Cluster, Finding, Metaphase, Quality
+from karyonet.case import LABELS, Case, Chromosome, Cluster, Finding, HomologComparison, Metaphase, Quality
 from karyonet.geometry.region import Region
 from karyonet.stages.karyotype import CountAndSex
 
@@ -78,6 +78,22 @@ def test_what_a_structural_difference_and_a_loss_may_have_in_common_is_said(
     done = CountAndSex()(counted).karyotype
     assert done is not None and done.iscn is None and expected in done.reasons[0]
     assert ("Robertsonian" in done.reasons[0]) == expected.startswith("der")
+
+
+def test_a_missing_acrocentric_is_looked_for_in_the_one_that_differs_most() -> None:
+    counted = Case("case", tuple(metaphase(i, without(MALE, "21")) for i in (1, 2, 3, 4, 5)))
+    ids = tuple(m.id for m in counted.metaphases)
+    said = {"9": 0.9, "13": 0.6, "14": 0.7, "15": None, "21": 0.99}
+    compared = tuple(HomologComparison(label, p, () if p is None else ids) for label, p in said.items())
+    done = CountAndSex()(replace(counted, comparisons=compared))
+    (suspicion,) = [finding for finding in done.findings if finding.kind == "structural"]
+    assert (suspicion.chromosome, suspicion.clonal, suspicion.evidence) == ("14", True, {"missing": "21"})
+    assert done.karyotype is not None and "der(14;21)" in done.karyotype.reasons[0]
+    assert CountAndSex()(done).findings == done.findings
+    sure = tuple(replace(one, probability=0.3) for one in compared)
+    assert str(CountAndSex()(replace(done, comparisons=sure)).karyotype) == "45,XY,-21"
+    whole = Case("case", tuple(metaphase(i, MALE) for i in (1, 2, 3, 4, 5)), comparisons=compared)
+    assert str(CountAndSex()(whole).karyotype) == "46,XY"
 
 
 def test_an_empty_case_is_undetermined() -> None:
