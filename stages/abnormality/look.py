@@ -38,11 +38,16 @@ def doubt(chromosome: Chromosome) -> float:
 def with_look(said: Sequence[BagComparison], bags: Sequence[Bag], weight: float) -> tuple[BagComparison, ...]:
     """Comparisons whose log odds are raised by how much the look of a homolog is doubted in every metaphase.
 
+    Doubt that no metaphase removes tells the more, the more of them there are: it counts with the square root of their
+    number, between that of one (errors that all share) and that of all (errors that know nothing of each other).
+
     Args:
         said: of the bags.
-        weight: of a nat of doubt.
+        weight: of a nat of doubt in a single metaphase.
     """
-    return tuple(_raised(one, weight * bag.doubt) for one, bag in zip(said, bags, strict=True))
+    return tuple(
+        _raised(one, weight * np.sqrt(len(bag.pairs)) * bag.doubt) for one, bag in zip(said, bags, strict=True)
+    )
 
 
 def _raised(said: BagComparison, nats: float) -> BagComparison:

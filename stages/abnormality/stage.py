@@ -75,7 +75,9 @@ class HomologComparer(NetworkStage["PairNetwork"]):
             0.01, ge=0, le=1, description="a name less probable than this is contradicted by the chromosome's look"
         )
         look_weight: float = Field(
-            0.3, ge=0, description="of a nat by which the look of a homolog speaks against its name in every metaphase"
+            0.3,
+            ge=0,
+            description="of a nat by which the look of a homolog speaks against its name in a metaphase; 0 leaves it out",
         )
         lone_doubt: float = Field(
             3.0, ge=0, description="nats by which the look of a lone X or Y speaks against its name in every metaphase"

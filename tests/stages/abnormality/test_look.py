@@ -68,6 +68,11 @@ def test_doubt_raises_the_log_odds_by_its_weight() -> None:
     assert unmoved.probability == 0.2
 
 
+def test_doubt_in_more_metaphases_raises_them_more() -> None:
+    one, four = with_look([said(0.5), said(0.5)], [bag((5.0, 0.0)), bag(*[(5.0, 0.0)] * 4)], 0.2)
+    assert four.probability == pytest.approx(1 / (1 + np.exp(-2.0))) and one.probability < four.probability
+
+
 @given(st.floats(0, 1), st.floats(0, 14), st.floats(0, 14))
 def test_it_only_ever_raises_them_and_more_doubt_raises_them_more(probability: float, one: float, other: float) -> None:
     less, more = (
