@@ -77,7 +77,7 @@ class HomologComparer(NetworkStage["PairNetwork"]):
         look_weight: float = Field(
             0.3,
             ge=0,
-            description="of a nat by which the look of a homolog speaks against its name in a metaphase; 0 leaves it out",
+            description="of a nat by which the look of a homolog speaks against its name in a metaphase; see README",
         )
         lone_doubt: float = Field(
             3.0, ge=0, description="nats by which the look of a lone X or Y speaks against its name in every metaphase"
