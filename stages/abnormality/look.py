@@ -38,16 +38,27 @@ def doubt(chromosome: Chromosome) -> float:
 def with_look(said: Sequence[BagComparison], bags: Sequence[Bag], weight: float) -> tuple[BagComparison, ...]:
     """Comparisons whose log odds are raised by how much the look of a homolog is doubted in every metaphase.
 
-    Doubt that no metaphase removes tells the more, the more of them there are: it counts with the square root of their
-    number, between that of one (errors that all share) and that of all (errors that know nothing of each other).
-
     Args:
         said: of the bags.
         weight: of a nat of doubt in a single metaphase.
     """
     return tuple(
-        _raised(one, weight * np.sqrt(len(bag.pairs)) * bag.doubt) for one, bag in zip(said, bags, strict=True)
+        _raised(one, evidence_of(bag.doubt, len(bag.pairs), weight)) for one, bag in zip(said, bags, strict=True)
     )
+
+
+def evidence_of(least_doubt: float, metaphases: int, weight: float) -> float:
+    """Nats by which doubt that no metaphase removes speaks for an abnormality.
+
+    It tells the more, the more metaphases there are: it counts with the square root of their number, between one
+    (errors that all share) and the number itself (errors that know nothing of each other).
+
+    Args:
+        least_doubt: of the metaphase that doubts it least, in nats.
+        metaphases: that were looked at.
+        weight: of a nat of doubt in a single metaphase.
+    """
+    return weight * float(np.sqrt(metaphases)) * least_doubt
 
 
 def _raised(said: BagComparison, nats: float) -> BagComparison:

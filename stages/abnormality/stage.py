@@ -115,7 +115,10 @@ class HomologComparer(NetworkStage["PairNetwork"]):
             if one.probability > self.threshold_for(len(one.metaphases))
         )
         compared = {finding.chromosome for finding in findings if finding.kind == "structural"}
-        unlike = unlike_pairs(case, self.options.least_confidence) + lone_unlike(case, self.options.lone_doubt)
+        unlike = (
+            *unlike_pairs(case, self.options.least_confidence),
+            *lone_unlike(case, self.options.lone_doubt, self.options.look_weight),
+        )
         findings += tuple(finding for finding in unlike if finding.chromosome not in compared)
         return replace(
             case,

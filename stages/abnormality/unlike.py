@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+from scipy.special import expit
+
 from karyonet.case import Case, Chromosome, Finding
 
 from .case_bags import TYPES
-from .look import doubt
+from .look import doubt, evidence_of
 
 _SEVERAL = 2
 """Metaphases from which it is no accident: a chromosome that was missed is another one in each."""
@@ -42,16 +44,18 @@ def unlike_pairs(case: Case, least_confidence: float) -> tuple[Finding, ...]:
     for label, contradicted in shown.items():
         if len(contradicted) >= _SEVERAL:
             ids = [chromosome.id for chromosome in contradicted.values()]
-            found.append(_finding(label, contradicted, homolog=ids[0], homologs=ids))
+            surest = max(chromosome.confidence or 0.0 for chromosome in contradicted.values())
+            found.append(_finding(label, contradicted, 1 - surest, homolog=ids[0], homologs=ids))
     return tuple(found)
 
 
-def lone_unlike(case: Case, least_doubt: float) -> tuple[Finding, ...]:
+def lone_unlike(case: Case, least_doubt: float, weight: float) -> tuple[Finding, ...]:
     """A clonal structural finding for the one X or Y of three metaphases or more that looks unlike one in each of them.
 
     Args:
         case: named.
         least_doubt: nats by which its look must speak against its name in every metaphase (:func:`.look.doubt`).
+        weight: of a nat of doubt, see :func:`.look.with_look`; the score starts from even odds.
     """
     found = []
     for label in ("X", "Y"):
@@ -63,18 +67,18 @@ def lone_unlike(case: Case, least_doubt: float) -> tuple[Finding, ...]:
         least = min((doubt(chromosome) for chromosome in lone.values()), default=0.0)
         if len(lone) >= _SEVERAL_LONE and least >= least_doubt:
             ids = [chromosome.id for chromosome in lone.values()]
-            found.append(_finding(label, lone, lone=ids, look_doubt=round(least, 1)))
+            score = float(expit(evidence_of(least, len(lone), weight)))
+            found.append(_finding(label, lone, score, lone=ids, look_doubt=round(least, 1)))
     return tuple(found)
 
 
-def _finding(label: str, odd: dict[str, Chromosome], **evidence: object) -> Finding:
-    surest = max(chromosome.confidence or 0.0 for chromosome in odd.values())
+def _finding(label: str, odd: dict[str, Chromosome], score: float, **evidence: object) -> Finding:
     return Finding(
         kind="structural",
         chromosome=label,
         change="unknown",
         iscn=None,
-        score=round(1 - surest, 4),
+        score=round(score, 4),
         metaphases=tuple(odd),
         clonal=True,
         evidence={**evidence, "looks_like": _looks(odd.values())},

@@ -78,11 +78,13 @@ def seen(name: str, probabilities: Mapping[int, float], labels: list[str] = MALE
 
 def test_a_lone_y_that_never_looks_like_one_is_a_clonal_finding() -> None:
     case = Case("p1", (seen("m1", {45: 0.9}), seen("m2", {45: 0.4}), seen("m3", {45: 0.95})))
-    (finding,) = lone_unlike(case, 3.0)
+    (finding,) = lone_unlike(case, 3.0, 0.3)
     assert (finding.kind, finding.chromosome, finding.clonal) == ("structural", "Y", True)
     assert finding.metaphases == ("m1", "m2", "m3") and finding.evidence["lone"] == ["c45"] * 3
-    assert finding.evidence["look_doubt"] == pytest.approx(7 - np.log(0.95 / 0.05), abs=0.1)
-    assert lone_unlike(case, 5.0) == ()
+    assert finding.evidence["look_doubt"] == pytest.approx(4.1, abs=0.1)
+    doubt = 7 - np.log(0.95 / 0.05)
+    assert finding.score == pytest.approx(1 / (1 + np.exp(-0.3 * np.sqrt(3) * doubt)), abs=1e-3)
+    assert lone_unlike(case, 5.0, 0.3) == ()
     done = HomologComparer(device="cpu")(case)
     assert [(one.kind, one.chromosome) for one in done.findings] == [("structural", "Y")]
     (reason,) = CountAndSex()(done).karyotype.reasons  # type: ignore[union-attr]
@@ -101,7 +103,7 @@ def test_a_lone_y_that_never_looks_like_one_is_a_clonal_finding() -> None:
     ids=["two metaphases", "not in all", "metaphase left out", "two of them", "looks not judged"],
 )
 def test_a_lone_chromosome_that_may_have_been_misread_is_no_finding(metaphases: tuple[Metaphase, ...]) -> None:
-    assert lone_unlike(Case("p1", metaphases), 3.0) == ()
+    assert lone_unlike(Case("p1", metaphases), 3.0, 0.3) == ()
 
 
 def test_the_stage_adds_the_finding_once_however_often_it_runs() -> None:
