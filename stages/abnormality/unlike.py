@@ -50,7 +50,10 @@ def unlike_pairs(case: Case, least_confidence: float) -> tuple[Finding, ...]:
 
 
 def lone_unlike(case: Case, least_doubt: float, weight: float) -> tuple[Finding, ...]:
-    """A clonal structural finding for the one X or Y of three metaphases or more that looks unlike one in each of them.
+    """A structural finding for the one X or Y of three metaphases or more that looks unlike one in each of them.
+
+    It is for a person to look at and never clonal, so that it changes no karyotype: a Y that is longer or shorter than
+    most is a common variant, and there is no homolog that would tell.
 
     Args:
         case: named.
@@ -68,11 +71,11 @@ def lone_unlike(case: Case, least_doubt: float, weight: float) -> tuple[Finding,
         if len(lone) >= _SEVERAL_LONE and least >= least_doubt:
             ids = [chromosome.id for chromosome in lone.values()]
             score = float(expit(evidence_of(least, len(lone), weight)))
-            found.append(_finding(label, lone, score, lone=ids, look_doubt=round(least, 1)))
+            found.append(_finding(label, lone, score, clonal=False, lone=ids, look_doubt=round(least, 1)))
     return tuple(found)
 
 
-def _finding(label: str, odd: dict[str, Chromosome], score: float, **evidence: object) -> Finding:
+def _finding(label: str, odd: dict[str, Chromosome], score: float, clonal: bool = True, **evidence: object) -> Finding:
     return Finding(
         kind="structural",
         chromosome=label,
@@ -80,7 +83,7 @@ def _finding(label: str, odd: dict[str, Chromosome], score: float, **evidence: o
         iscn=None,
         score=round(score, 4),
         metaphases=tuple(odd),
-        clonal=True,
+        clonal=clonal,
         evidence={**evidence, "looks_like": _looks(odd.values())},
     )
 

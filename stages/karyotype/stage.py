@@ -146,18 +146,11 @@ def with_structural_findings(karyotype: Karyotype, findings: Sequence[Finding]) 
     if karyotype.iscn is None or not structural:
         return karyotype
     reasons = tuple(
-        f"by the counts {karyotype}, but {_what_differs(finding)} in "
+        f"by the counts {karyotype}, but the homologs of chromosome {finding.chromosome} differ in structure in "
         f"{len(finding.metaphases)} metaphases; look at them{explanation(finding.chromosome, findings)}"
         for finding in structural
     )
     return Karyotype(None, "undetermined", reasons=reasons)
-
-
-def _what_differs(finding: Finding) -> str:
-    """A chromosome without a homolog differs from its type alone."""
-    if "lone" in finding.evidence:
-        return f"the one chromosome {finding.chromosome} does not look like one"
-    return f"the homologs of chromosome {finding.chromosome} differ in structure"
 
 
 def small_objects(chromosomes: Sequence[Chromosome], smallest: float) -> frozenset[str]:
