@@ -331,7 +331,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="at most so many metaphases, whole cases")
     parser.add_argument("--config", default="default", help="pipeline that finds and names the chromosomes")
     parser.add_argument("--possible", type=float, default=0.06, help="score from which objects are looked at")
-    parser.add_argument("--threshold", type=float, default=0.4, help="score that decides without all this")
+    parser.add_argument("--threshold", type=float, help="score that decides without all this; default: of the weights")
     parser.add_argument("--certain", type=float, nargs="+", default=[2.0, 1.0])
     parser.add_argument("--loss", type=float, nargs="+", default=[6.0, 4.0, 5.0, 7.0, 8.0])
     parser.add_argument("--contradicted", type=float, nargs="+", default=[0.01])
@@ -352,7 +352,11 @@ def main() -> None:
         seen = list(look(arguments.config, arguments.possible, metaphases))
         if arguments.seen:
             write_seen(arguments.seen, seen)
-    looked = Looked.of(metaphases, seen, arguments.threshold)
+    threshold = arguments.threshold
+    if threshold is None:
+        (weight, *_) = Pipeline.from_config(arguments.config).stages["segmentation"].weights
+        threshold = weight.card.thresholds["chromosome"]
+    looked = Looked.of(metaphases, seen, threshold)
     alone = figures_of(looked.results(looked.sure))
     print("by the segmentation alone:", alone)
 

@@ -99,7 +99,7 @@ class ProxyClassifier(MetaphaseStage):
             4.0, ge=0, description="nats: a name is put under review if the next best naming is no worse than this"
         )
         review_score: float = Field(
-            0.9,
+            0.95,
             ge=0,
             le=1,
             description="an object is put under review if the segmentation is less sure of it than this",

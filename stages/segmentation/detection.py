@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional as F
 
 from karyonet.geometry.region import BoundingBox, box_iou
@@ -58,19 +59,34 @@ def peaks(said: Detections, index: int = 0, threshold: float = 0.3, most: int = 
         most: peaks at most.
     """
     centres = torch.sigmoid(said.centres[index : index + 1])
-    count = centres.shape[1]
     # Directions go round: the last is a neighbour of the first.
     circular = torch.cat([centres[:, -1:], centres, centres[:, :1]], dim=1)
     highest = F.max_pool3d(circular[None], 3, stride=1, padding=(0, 1, 1))[0]
-    is_peak = (centres == highest) & (centres >= threshold)
-    cells = is_peak.nonzero()
-    scores = centres[is_peak]
+    return _boxes(said, index, centres, (centres == highest) & (centres >= threshold), most)
+
+
+def every_cell(said: Detections, index: int = 0, threshold: float = 0.1, most: int = 5000) -> Boxes:
+    """What all cells of an image's centre maps say, repeats included: beside a peak another box may be the right one.
+
+    Args:
+        said: of the detector.
+        index: of the image in the batch.
+        threshold: least probability.
+        most: cells at most.
+    """
+    centres = torch.sigmoid(said.centres[index : index + 1])
+    return _boxes(said, index, centres, centres >= threshold, most)
+
+
+def _boxes(said: Detections, index: int, centres: Tensor, chosen: Tensor, most: int) -> Boxes:
+    """What the chosen cells, bool, of centre maps, both of shape (1, directions, height, width), say."""
+    cells, scores = chosen.nonzero(), centres[chosen]
     order = torch.argsort(scores, descending=True, stable=True)[:most]
     cells, scores = cells[order], scores[order]
     boxes = boxes_at(said.distances[index : index + 1], cells)
     names = torch.softmax(said.names[index][:, cells[:, 2], cells[:, 3]], dim=0).T
     features = said.features[index][:, cells[:, 2], cells[:, 3]].T
-    angles = cells[:, 1].float() * torch.pi / count
+    angles = cells[:, 1].float() * torch.pi / centres.shape[1]
     return Boxes(*(tensor.float().cpu().numpy() for tensor in (boxes, scores, angles, names, features)))
 
 
@@ -78,19 +94,18 @@ def suppressed(found: Boxes, overlap: float = 0.5, crossing: float = 0.9, turn: 
     """Without repeats: of boxes that overlap only the surest stays, unless they lie in different directions.
 
     Args:
-        found: peaks, the surest first.
+        found: the surest first.
         overlap: intersection over union above which boxes of one direction are the same chromosome.
         crossing: the same for boxes of different directions.
         turn: degrees from which directions are different.
     """
-    count = len(found.scores)
-    overlaps = box_iou(found.boxes, found.boxes)
-    apart = np.abs((found.angles[:, None] - found.angles[None] + np.pi / 2) % np.pi - np.pi / 2)
-    limit = np.where(apart >= np.deg2rad(turn), crossing, overlap)
-    kept: list[int] = []
-    for number in range(count):
-        if not any(overlaps[number, other] > limit[number, other] for other in kept):
-            kept.append(number)
+    left, kept = np.arange(len(found.scores)), list[int]()
+    while len(left):
+        best, left = left[0], left[1:]
+        kept.append(int(best))
+        apart = np.abs((found.angles[left] - found.angles[best] + np.pi / 2) % np.pi - np.pi / 2)
+        limit = np.where(apart >= np.deg2rad(turn), crossing, overlap)
+        left = left[box_iou(found.boxes[best], found.boxes[left])[0] <= limit]
     return found.take(np.array(kept, dtype=np.int64))
 
 

@@ -19,7 +19,7 @@ from karyonet.weights import WeightFile, card_section, load_into
 
 from .averaging import averaged
 from .crops import MOST_DENSE
-from .detection import Boxes, peaks, suppressed, together, whole_boxes
+from .detection import Boxes, every_cell, peaks, suppressed, together, whole_boxes
 from .detector_model import Detector, DetectorArchitecture
 from .rescoring_model import Evidence, tensors
 from .threshold import first_threshold
@@ -120,7 +120,7 @@ class ChromosomeFinder:
         load_into(model, weight)
         self.rescoring = model.rescoring is not None
         # Of several candidates the rescoring network chooses.
-        self.same = SAME_CANDIDATE if self.least < self.threshold else SAME_BOX
+        self._chooses = self.least < self.threshold
         self.device, self.precision = choose_device(device), precision
         self.model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
 
@@ -165,12 +165,12 @@ class ChromosomeFinder:
         relative = np.clip(np.asarray(resized, dtype=np.float32) / np.float32(density), 0, MOST_DENSE)
         parts = []
         for tile in tiles(shape, TILE, MARGIN):
-            said = self._peaks(relative[tile.rows, tile.columns], ways or self._ways)
+            said = self._seen(relative[tile.rows, tile.columns], ways or self._ways)
             middles = (said.boxes[:, :2] + said.boxes[:, 2:]) / 2 + (tile.columns.start, tile.rows.start)
             own = _within(middles[:, 0], tile.core_columns) & _within(middles[:, 1], tile.core_rows)
             shifted = said.boxes + np.tile(np.array([tile.columns.start, tile.rows.start], np.float32), 2)
             parts.append(said._replace(boxes=shifted).take(np.flatnonzero(own)))
-        found = suppressed(together(parts), self.same)
+        found = suppressed(together(parts), SAME_CANDIDATE if self._chooses else SAME_BOX)
         to_image = np.tile(np.array([width / shape[1], height / shape[0]], np.float32), 2)
         limits = np.array([width, height, width, height], dtype=np.float32)
         return found._replace(boxes=np.clip(found.boxes * to_image, 0, limits))
@@ -208,7 +208,8 @@ class ChromosomeFinder:
 
     def _measured(self, boxes: Boxes, size: float, density: float, optical_density: FloatArray) -> Found:
         """With the magnification and the stain that the sure boxes say, if they are enough to say it."""
-        sure = boxes.boxes[boxes.scores >= self.threshold]
+        once = suppressed(boxes, SAME_BOX)
+        sure = once.boxes[once.scores >= self.threshold]
         if len(sure) < FEWEST:
             return Found(boxes, len(sure), size, density)
         sides = (sure[:, 2:] - sure[:, :2]).max(axis=1)
@@ -216,13 +217,13 @@ class ChromosomeFinder:
         return Found(boxes, len(sure), float(np.median(sides)), typical)
 
     @torch.inference_mode()
-    def _peaks(self, relative: FloatArray, ways: Sequence[View]) -> Boxes:
+    def _seen(self, relative: FloatArray, ways: Sequence[View]) -> Boxes:
         height, width = relative.shape
         padded = np.pad(relative, ((0, -height % GRID), (0, -width % GRID)))
         image = torch.from_numpy(padded)[None, None].to(self.device).contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.precision):
             said = averaged(self.model, image, ways)
-        return peaks(said, threshold=self.least)
+        return (every_cell if self._chooses else peaks)(said, threshold=self.least)
 
 
 def typical_density(optical_density: FloatArray) -> float:

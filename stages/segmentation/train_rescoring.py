@@ -67,7 +67,7 @@ class RescoringRecipe(Recipe):
     initial_rescoring: str | None = None
     images: int | None = Field(default=None, ge=1)
     rescoring: RescoringArchitecture = RescoringArchitecture()
-    candidate: float = Field(default=0.05, gt=0, lt=1)
+    candidate: float = Field(default=0.1, gt=0, lt=1)
     views: Views = 1
     passes: int = Field(default=1, ge=1)
     size_error: float = Field(default=0.05, ge=0)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from karyonet.data.metaphases import AnnotatedChromosome, AnnotatedMetaphase
 from karyonet.errors import DataError
-from karyonet.geometry.region import Region
-from karyonet.stages.segmentation.detection import Boxes, peaks, suppressed
+from karyonet.geometry.region import Region, box_iou
+from karyonet.stages.segmentation.detection import Boxes, every_cell, peaks, suppressed
 from karyonet.stages.segmentation.detector_crops import DetectorAugmentation, cut_crop, lay_in
 from karyonet.stages.segmentation.detector_model import STRIDE, Detections, Detector, DetectorArchitecture
 from karyonet.stages.segmentation.detector_targets import batched, boxes_at, detection_loss, directions_of, draw_targets
@@ -67,6 +67,18 @@ def test_crossing_chromosomes_with_one_middle_stay_two() -> None:
     assert sorted(np.rad2deg(found.angles)) == pytest.approx([0, 90])
 
 
+def test_beside_a_peak_a_cell_may_have_the_right_box() -> None:
+    """Of a chromosome whose peak sees half of it, a neighbouring cell that is less sure sees all."""
+    half = perfect()
+    half.distances[0, 0, :, 15, 15] = torch.tensor([22.0, 22, 6, 22])
+    found = every_cell(half, threshold=0.5)
+    assert np.all(np.diff(found.scores) <= 0) and found.scores[-1] >= 0.5
+    assert set(peaks(half, threshold=0.5).scores) <= set(found.scores)
+    lying = BOXES[:1]
+    assert box_iou(suppressed(peaks(half, threshold=0.5)).boxes, lying).max() < 0.7
+    assert box_iou(suppressed(found, 0.75).boxes, lying).max() > 0.99
+
+
 def test_the_loss_of_the_truth_is_small_and_of_anything_else_larger() -> None:
     truth = perfect()
     names = truth.names.clone()
@@ -105,6 +117,23 @@ def test_repeats_are_suppressed_unless_they_cross() -> None:
     assert suppressed(found).boxes[:, 0].tolist() == [0, 2, 60]
     nothing = Boxes(*(array[:0] for array in found))
     assert len(suppressed(nothing).scores) == 0
+
+
+@given(seed=st.integers(0, 10_000), count=st.integers(0, 40), overlap=st.sampled_from([0.5, 0.75]))
+@settings(max_examples=50, deadline=None)
+def test_what_is_suppressed_repeats_something_surer(seed: int, count: int, overlap: float) -> None:
+    generator = np.random.default_rng(seed)
+    corners = generator.uniform(0, 60, (count, 2))
+    boxes = np.concatenate([corners, corners + generator.uniform(5, 40, (count, 2))], axis=1).astype(np.float32)
+    scores = np.sort(generator.random(count).astype(np.float32))[::-1]
+    nothing = np.zeros((count, 1), np.float32)
+    found = Boxes(boxes, scores, np.zeros(count, np.float32), nothing, nothing)  # all of one direction
+    kept = suppressed(found, overlap)
+    assert np.all(np.triu(box_iou(kept.boxes, kept.boxes), 1) <= overlap)
+    for box, score in zip(found.boxes, found.scores, strict=True):
+        surer = kept.take(np.flatnonzero(kept.scores >= score))
+        same = (surer.boxes == box).all(axis=1)
+        assert same.any() or (box_iou(box, surer.boxes) > overlap).any()
 
 
 def test_the_network_gives_a_cell_every_four_pixels() -> None:

@@ -218,7 +218,7 @@ def test_training_ends_in_a_detector_that_judges_its_candidates(tmp_path: Path) 
     assert weight is not None
     shipped = find("segmentation", "detector").card
     assert weight.card.architecture["rescoring"]["dim"] == 16
-    assert weight.card.thresholds["candidate"] == 0.05 and 0 < weight.card.thresholds["chromosome"] < 1
+    assert weight.card.thresholds["candidate"] == 0.1 and 0 < weight.card.thresholds["chromosome"] < 1
     assert weight.card.training_data == shipped.training_data
     assert ChromosomeFinder(weight, "cpu").rescoring
     files = {path.stat().st_mtime_ns for path in (tmp_path / "run" / "candidates").iterdir()}
