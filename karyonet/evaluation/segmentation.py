@@ -16,7 +16,7 @@ import numpy as np
 
 from karyonet.case import Case, Metaphase
 from karyonet.errors import ConfigError, WeightsError
-from karyonet.evaluation.average_precision import coco_matches, require_pycocotools
+from karyonet.evaluation.average_precision import RankedMatches, coco_matches, require_pycocotools
 from karyonet.evaluation.matching import (
     box_region,
     count_splits_and_merges,
@@ -33,10 +33,11 @@ from karyonet.stage import Stage, candidates
 
 
 class FoundObject(NamedTuple):
-    """A chromosome that was found, and how sure the segmentation is of it."""
+    """What was found, how sure the segmentation is of it, and whether it is one that the segmentation leaves open."""
 
     region: Region
     score: float = 1.0
+    doubtful: bool = False
 
 
 class Seen(NamedTuple):
@@ -101,17 +102,17 @@ def finding_stages(stages: Mapping[str, Stage]) -> dict[str, Stage]:
 def found_objects(metaphase: Metaphase) -> list[FoundObject]:
     """The chromosomes of a metaphase, each with the score of the instance that it is (mask IoU at least 0.5).
 
-    What is none of the instances has the score 0; where no stage gives instances all have the score 1. What the
-    segmentation leaves to later stages does not count.
+    What is none of the instances has the score 0; where no stage gives instances all have the score 1.
     """
-    regions = [chromosome.region for chromosome in metaphase.chromosomes if not chromosome.doubtful]
+    regions = [chromosome.region for chromosome in metaphase.chromosomes]
+    doubtful = [chromosome.doubtful for chromosome in metaphase.chromosomes]
     if not metaphase.instances or not regions:
-        return [FoundObject(region) for region in regions]
+        return [FoundObject(region, doubtful=doubt) for region, doubt in zip(regions, doubtful, strict=True)]
     iou = region_iou(regions, [instance.region for instance in metaphase.instances])
     scores = np.array([instance.score for instance in metaphase.instances], dtype=np.float64)
     best = iou.argmax(axis=1)
     given = np.where(iou[np.arange(len(regions)), best] >= 0.5, scores[best], 0.0)
-    return [FoundObject(region, float(score)) for region, score in zip(regions, given, strict=True)]
+    return [FoundObject(*one) for one in zip(regions, given.tolist(), doubtful, strict=True)]
 
 
 def compare(
@@ -124,16 +125,19 @@ def compare(
 ) -> ImageResult:
     """Compare what was found in an image with its annotation; the order of what was found changes nothing.
 
+    What the segmentation leaves to later stages has its place in the ranking, for average precision, and counts nowhere
+    else.
+
     Args:
         image: says whether the truth is masks.
-        found: chromosomes.
+        found: chromosomes, doubtful ones too.
         truth: of the image, read from it if absent.
         seconds, stage_seconds: that it took.
         error: why nothing was found.
     """
     truth = image.read_truth() if truth is None else truth
-    ordered = sorted(found, key=lambda one: (-one.score, one.region.bbox, one.region.mask.tobytes()))
-    regions, scores = [one.region for one in ordered], [one.score for one in ordered]
+    ranked = sorted(found, key=lambda one: (-one.score, one.region.bbox, one.region.mask.tobytes()))
+    regions = [one.region for one in ranked if not one.doubtful]
     boxes, true_boxes = ([region.bbox for region in several] for several in (regions, truth))
     by_box = match_boxes(boxes, true_boxes)
     hit = np.ones(len(truth), dtype=bool)
@@ -146,7 +150,7 @@ def compare(
         metaphase=image.id,
         case=image.case,
         truth=len(truth),
-        found=len(found),
+        found=len(regions),
         hit=hit,
         matched_75=len(match_boxes(boxes, true_boxes, 0.75).pairs),
         together=group_sizes(truth, touching=image.masks),
@@ -154,13 +158,17 @@ def compare(
         overlap=float(matches.iou.sum()),
         splits=splits,
         merges=merges,
-        boxes=coco_matches(regions, scores, truth, masks=False),
-        masks=coco_matches(regions, scores, truth, masks=True) if image.masks else None,
+        boxes=_ranked(ranked, truth, masks=False),
+        masks=_ranked(ranked, truth, masks=True) if image.masks else None,
         difficult=image.difficult,
         seconds=seconds,
         stage_seconds=stage_seconds or {},
         error=error,
     )
+
+
+def _ranked(found: Sequence[FoundObject], truth: Sequence[Region], masks: bool) -> RankedMatches:
+    return coco_matches([one.region for one in found], [one.score for one in found], truth, masks)
 
 
 def _look(stages: Mapping[str, Stage], image: AnnotatedImage) -> Seen:
@@ -186,4 +194,4 @@ def _look(stages: Mapping[str, Stage], image: AnnotatedImage) -> Seen:
     seconds = time.perf_counter() - start
     truth = image.read_truth()
     result = compare(image, found, truth, seconds, stage_seconds, error)
-    return Seen(image, truth, [one.region for one in found], result)
+    return Seen(image, truth, [one.region for one in found if not one.doubtful], result)

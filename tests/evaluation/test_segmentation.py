@@ -205,6 +205,16 @@ def test_a_better_score_for_what_is_right_raises_average_precision() -> None:
     assert right > blind == misled
 
 
+def test_what_the_segmentation_leaves_open_is_ranked_and_counts_nowhere_else() -> None:
+    truth = [rod(n, 0, 30, 6) for n in range(4)]
+    sure, missed, wrong = found(truth[:3], 0.9), truth[3], rod(5, 3, 20, 6)
+    alone = values(compare(annotated(truth), sure))
+    opened = values(compare(annotated(truth), [*sure, FoundObject(missed, 0.3, True), FoundObject(wrong, 0.1, True)]))
+    assert opened["mask_ap_50"] == pytest.approx(1.0) and alone["mask_ap_50"] < 0.8
+    ranked = {"mask_ap", "mask_ap_50", "mask_ap_75", "box_ap", "box_ap_50", "box_ap_75"}
+    assert {name for name in alone if alone[name] != opened[name]} == ranked
+
+
 def test_cases_not_images_make_the_interval() -> None:
     truth = [rod(n, 0, 30, 6) for n in range(4)]
     each = [compare(annotated(truth, id=f"m{n}"), found(truth if n < 10 else truth[:2])) for n in range(20)]
@@ -312,6 +322,8 @@ def test_scores_are_those_of_the_instances(images: list[AnnotatedImage]) -> None
     scored = found_objects(replace(metaphase, instances=instances))
     assert [(one.region, one.score) for one in scored] == [(third, 0), (first, 0.9), (second, 0.4)]
     assert found_objects(replace(metaphase, chromosomes=(), instances=instances)) == []
+    open_ones = replace(metaphase, chromosomes=tuple(replace(c, doubtful=True) for c in metaphase.chromosomes))
+    assert [one.doubtful for one in found_objects(open_ones)] == [True, True, True]
 
 
 def test_rows_say_what_the_evaluation_says() -> None:
