@@ -1,10 +1,12 @@
 """Fit how probable an abnormality must be to be a finding, and write it into the model card of HomNet's weights.
 
 The normal cases of a split go through the whole pipeline, so that its errors count. A chromosome type that was compared
-in one metaphase, in two, or in three and more has a threshold of its own, the same share of normal types being above
-each; that share is as large as it can be with at most one normal case in a hundred having a finding at all
-(``cases_99``), or one in twenty (``cases_95``). Of the thresholds above which the same types lie, the one half way to
-the next type is taken, in log odds: the lowest would be passed by the next case that is hardly any different.
+in one metaphase, in two, or in three and more has a threshold of its own, the same share of normal types being expected
+above each: so many that one normal case in a hundred has a finding at all (``cases_99``), or one in twenty
+(``cases_95``). A hundred cases do not show what one in a hundred of them is like: the largest log odds of each kind are
+taken for the tail of an exponential distribution (peaks over a threshold: Davison & Smith, Journal of the Royal
+Statistical Society B 52, 1990, with shape 0), so that one odd case moves a threshold little. None is above all that was
+seen: of what lies beyond, the few types that were compared in one or two metaphases say nothing.
 
 Example::
 
@@ -30,8 +32,8 @@ from karyonet.weights import card_path
 
 ALARMED = {"cases_99": 0.01, "cases_95": 0.05}
 """Share of the normal cases that have a finding, by the name of the thresholds."""
-SHARES = np.geomspace(0.05, 0.0001, 400)
-"""Of the normal types above their threshold, the largest first."""
+TAIL = 25
+"""Of the normal types of each number of metaphases, the largest log odds that make the tail."""
 _LEAST = 1e-9
 
 
@@ -66,33 +68,42 @@ def fit(judged: Sequence[JudgedType], alarmed: float) -> tuple[float, ...]:
 
     Args:
         judged: the types of normal cases.
-        alarmed: share of these cases that may have a finding.
+        alarmed: share of these cases that is expected to have a finding, at most.
 
     Raises:
-        ValueError: if no type was compared in so many metaphases.
+        ValueError: if fewer than two types were compared in so many metaphases.
     """
     compared = [one for one in judged if one.probability is not None]
     sizes = np.array([min(one.metaphases, MANY) for one in compared])
     # What variable bands explain is no alarm.
     probable = np.array([0.0 if one.heteromorphism else one.probability for one in compared], dtype=float)
     odds = logit(np.clip(probable, _LEAST, 1 - _LEAST))
-    cases, members = np.unique([one.case.id for one in compared], return_inverse=True)
+    share = alarmed * len({one.case.id for one in compared}) / len(compared)
+    thresholds = []
     for number in range(1, MANY + 1):
-        if not (sizes == number).any():
-            raise ValueError(f"no type was compared in {number} metaphases")
-    for share in SHARES:
-        thresholds = np.array([_exceeded_by(odds[sizes == number], share) for number in range(1, MANY + 1)])
-        above = odds > thresholds[sizes - 1]
-        if np.bincount(members, above, len(cases)).astype(bool).mean() <= alarmed:
-            break
-    return tuple(expit(thresholds).tolist())
+        of_number = odds[sizes == number]
+        if len(of_number) < 2:
+            raise ValueError(f"fewer than two types were compared in {number} metaphases")
+        thresholds.append(float(expit(exceeded_by(of_number, share))))
+    return tuple(thresholds)
 
 
-def _exceeded_by(odds: NDArray[np.float64], share: float) -> float:
-    """What a share of the log odds exceeds, half way between the last that does not and the first that does."""
+def exceeded_by(odds: NDArray[np.float64], share: float) -> float:
+    """The log odds that a share of the normal types exceeds, at most the largest that was seen.
+
+    Args:
+        odds: shape (n,), at least two.
+        share: 0–1; within what :data:`TAIL` values cover the tail is extrapolated or smoothed, else counted.
+    """
     ordered = np.sort(odds)
-    last = int(np.ceil((len(ordered) - 1) * (1 - share)))
-    return float(ordered[last : last + 2].mean())
+    largest = min(TAIL, len(ordered) - 1)
+    covered = largest / len(ordered)
+    if share >= covered:
+        return float(np.quantile(ordered, 1 - min(share, 1.0)))
+    start = ordered[-largest - 1]
+    scale = float((ordered[-largest:] - start).mean())
+    beyond = scale * np.log(covered / share) if share > 0 else np.inf
+    return float(min(start + beyond, ordered[-1]))
 
 
 if __name__ == "__main__":
