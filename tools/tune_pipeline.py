@@ -354,8 +354,10 @@ def main() -> None:
             write_seen(arguments.seen, seen)
     threshold = arguments.threshold
     if threshold is None:
-        (weight, *_) = Pipeline.from_config(arguments.config).stages["segmentation"].weights
-        threshold = weight.card.thresholds["chromosome"]
+        weights = Pipeline.from_config(arguments.config).stages["segmentation"].weights
+        threshold = weights[0].card.thresholds.get("chromosome") if weights else None
+        if threshold is None:
+            parser.error("the weights of the segmentation state no threshold: give one with --threshold")
     looked = Looked.of(metaphases, seen, threshold)
     alone = figures_of(looked.results(looked.sure))
     print("by the segmentation alone:", alone)
