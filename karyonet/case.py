@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karyonet.errors import ConfigError, KaryonetError, StageError, WeightsError
-from karyonet.geometry.region import Region
+from karyonet.geometry.region import BoundingBox, Region
 from karyonet.geometry.strip import Strip as Strip
 
 if TYPE_CHECKING:
@@ -141,6 +141,23 @@ class Chromosome:
         return self.confidence is not None and self.confidence < least
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """What was left out of a metaphase, though it looks like a chromosome: the set was complete without it.
+
+    Attributes:
+        bbox: ``(xmin, ymin, xmax, ymax)`` in pixels.
+        label: what it looks like, one of :data:`LABELS`.
+        confidence: 0–1, of the label, if it is a chromosome.
+        odds: log odds of being a chromosome by its pixels and its look, whatever else was found.
+    """
+
+    bbox: BoundingBox
+    label: str
+    confidence: float
+    odds: float
+
+
 @dataclass(frozen=True, eq=False)
 class Instance:
     """A chromosome that a segmentation has seen whole, before clusters are taken apart.
@@ -224,6 +241,7 @@ class Metaphase:
         foreground: bool, shape (height, width): pixels of chromosomes, nuclei and debris left out.
         instances: chromosomes seen whole, by a segmentation that learned to.
         clusters, chromosomes: what was found.
+        left_out: what may be a chromosome besides.
         quality, band_level, count, iscn, outcome: what the later stages say.
         band_level_reason: why there is no band level, where it was looked for.
         reasons: why the outcome is undetermined.
@@ -240,6 +258,7 @@ class Metaphase:
     instances: tuple[Instance, ...] = ()
     clusters: tuple[Cluster, ...] = ()
     chromosomes: tuple[Chromosome, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     quality: Quality | None = None
     band_level: BandLevel | None = None
     band_level_reason: str | None = None

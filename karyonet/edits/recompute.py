@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from karyonet.assignment import assign
-from karyonet.case import LABELS, Alternative, Case, Chromosome, Metaphase
+from karyonet.case import LABELS, Alternative, Case, Chromosome, LeftOut, Metaphase
 from karyonet.edits.history import Standing
 from karyonet.edits.images import Images
 from karyonet.errors import EditError, StageError
-from karyonet.geometry.region import BoundingBox, Region
+from karyonet.geometry.region import BoundingBox, Region, box_iou
 from karyonet.stage import BoxSegmenter, MetaphaseStage, Stage
 
 NOT_REPORTED = frozenset(
@@ -30,6 +30,8 @@ NOT_REPORTED = frozenset(
 _OUTLINES = frozenset({"metaphase.chromosomes", "chromosome.region", "chromosome.cluster"})
 _NAMES = frozenset({"chromosome.label", "chromosome.p_arm_up", "chromosome.review", "chromosome.homolog"})
 _NAMING = frozenset({"chromosome.strip", "chromosome.probabilities", "chromosome.label"})
+_SAME = 0.5
+"""Intersection over union of boxes from which both are of one object."""
 _CERTAIN = 1e100
 """Weight of a name that a person gave: no price of the prior on copy numbers outweighs it."""
 
@@ -141,6 +143,7 @@ class Recomputation:
                 instances=seen.instances,
                 reasons=seen.reasons if one in outlined else reasons[one],
                 chromosomes=tuple(Chromosome(c.id, c.region, c.cluster) for c in metaphases[one].chromosomes),
+                left_out=_still_left_out(metaphases[one]),
             )
         case = replace(case, metaphases=tuple(metaphases.values()))
         dirty = {one: set(_OUTLINES | _NAMES if one in outlined else _NAMES) for one in (*outlined, *named)}
@@ -212,6 +215,18 @@ def respected(metaphase: Metaphase, standing: Standing) -> Metaphase:
         homolog = taking_part[partner].id if partner is not None and alike else None
         done[chromosome.id] = _renamed(replace(chromosome, homolog=homolog), labels[number], chromosome.id in given)
     return replace(metaphase, chromosomes=tuple(done.get(c.id, c) for c in chromosomes))
+
+
+def _still_left_out(metaphase: Metaphase) -> tuple[LeftOut, ...]:
+    """What was left out and what nobody has taken for a chromosome since."""
+    if not metaphase.left_out or not metaphase.chromosomes:
+        return metaphase.left_out
+    boxes, taken = (
+        np.array(some, dtype=float)
+        for some in ([one.bbox for one in metaphase.left_out], [c.region.bbox for c in metaphase.chromosomes])
+    )
+    same = box_iou(boxes, taken).max(axis=1) >= _SAME
+    return tuple(one for one, is_same in zip(metaphase.left_out, same.tolist(), strict=True) if not is_same)
 
 
 def _renamed(chromosome: Chromosome, label: str, by_person: bool) -> Chromosome:

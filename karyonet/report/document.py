@@ -24,6 +24,7 @@ from karyonet.case import (
     HomologComparison,
     ImageError,
     Karyotype,
+    LeftOut,
     Metaphase,
     Quality,
 )
@@ -45,6 +46,7 @@ from karyonet.report.schema import (
     GuidelineRecord,
     KaryotypeRecord,
     Label,
+    LeftOutRecord,
     MetaphaseRecord,
     Provenance,
     QualityRecord,
@@ -183,6 +185,7 @@ def _metaphase_record(metaphase: Metaphase) -> MetaphaseRecord:
             for k in metaphase.clusters
         ),
         chromosomes=tuple(_chromosome_record(chromosome) for chromosome in metaphase.chromosomes),
+        left_out=tuple(LeftOutRecord(**asdict(one)) for one in metaphase.left_out),
     )
 
 
@@ -235,6 +238,7 @@ def _metaphase(record: MetaphaseRecord, masks: Masks) -> Metaphase:
             )
             for c in record.chromosomes
         ),
+        left_out=tuple(LeftOut(**dict(one)) for one in record.left_out),
         quality=None if quality is None else Quality(quality.score, quality.flags),
         band_level=None if record.band_level is None else BandLevel(**dict(record.band_level)),
         band_level_reason=record.band_level_reason,

@@ -224,6 +224,20 @@ class ChromosomeRecord(_Record):
     centromere: CentromereRecord | None = None
 
 
+class LeftOutRecord(_Record):
+    """What was left out of a metaphase, though it looks like a chromosome: the set was complete without it.
+
+    Attributes:
+        label, confidence: what it looks like, and how surely, if it is a chromosome.
+        odds: log odds of being one by its pixels and its look.
+    """
+
+    bbox: Box
+    label: Label
+    confidence: Probability
+    odds: Number
+
+
 class MetaphaseRecord(_Record):
     """One metaphase image and what was found in it.
 
@@ -248,6 +262,7 @@ class MetaphaseRecord(_Record):
     state: MetaphaseState | None = None
     clusters: tuple[ClusterRecord, ...] = ()
     chromosomes: tuple[ChromosomeRecord, ...] = ()
+    left_out: tuple[LeftOutRecord, ...] = ()
 
     @model_validator(mode="after")
     def _boxes_in_image(self) -> MetaphaseRecord:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,17 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scipy.special import logit
 
 from karyonet.assignment import CopyNumberPrior, chromosomes_among
-from karyonet.case import Chromosome, FloatArray
+from karyonet.case import LABELS, Chromosome, FloatArray, LeftOut
 from karyonet.config import read_constants
+from karyonet.geometry.region import shared_pixels
 
 SHIPPED = Path(__file__).with_name("existence.yaml")
 FEATURES = ("score", "probability", "size")
 """Log odds of the segmentation's score and of the most probable name; log of the area over the metaphase's median."""
 FEWEST = 20
 """Objects of a metaphase that are sure; with fewer nothing can be said to be missing."""
+MOST_COVERED = 0.5
+"""Share of an object that chromosomes may cover, or it is another reading of them."""
 _FURTHEST = 1e-4
 
 
@@ -102,24 +105,62 @@ def features_of(scores: FloatArray, probabilities: FloatArray, areas: FloatArray
     return np.column_stack([*odds, np.log(areas / np.median(areas))])
 
 
+class Existence(NamedTuple):
+    """Which of n objects are chromosomes.
+
+    Attributes:
+        kept: bool, shape (n,).
+        log_odds: float64, shape (n,), of being one by itself; None where the segmentation alone has decided.
+    """
+
+    kept: NDArray[np.bool_]
+    log_odds: NDArray[np.float64] | None = None
+
+
 def are_chromosomes(
     objects: Sequence[Chromosome], probabilities: FloatArray, model: ExistenceModel | None
-) -> NDArray[np.bool_]:
+) -> Existence:
     """Which objects of a metaphase are chromosomes.
 
     Args:
         objects: n, of which those without a score are not questioned.
         probabilities: float32, shape (n, 24), of their names.
         model: None, or fewer than 20 sure objects, leaves it at what the segmentation said.
-
-    Returns:
-        bool, shape (n,).
     """
     sure = np.array([not one.doubtful for one in objects], dtype=bool)
     if model is None or np.count_nonzero(sure) < FEWEST:
-        return sure
+        return Existence(sure)
     scored = np.array([one.score is not None for one in objects])
     scores = np.array([1.0 if one.score is None else one.score for one in objects], dtype=np.float32)
     areas = np.array([one.region.area for one in objects], dtype=np.float32)
-    log_odds = model.log_odds(features_of(scores, probabilities, areas))
-    return model.kept(probabilities, np.where(scored, log_odds, np.inf), ~sure)
+    log_odds = np.where(scored, model.log_odds(features_of(scores, probabilities, areas)), np.inf)
+    return Existence(model.kept(probabilities, log_odds, ~sure), log_odds)
+
+
+def left_out(objects: Sequence[Chromosome], probabilities: FloatArray, existence: Existence) -> tuple[LeftOut, ...]:
+    """What is no part of a metaphase, though it could be a chromosome beside those that are.
+
+    Of what lies mostly on them it is not: another reading of the same pixels.
+
+    Args:
+        objects: n.
+        probabilities: float32, shape (n, 24), of their names.
+        existence: what was decided of them.
+    """
+    if existence.log_odds is None:
+        return ()
+    regions = [one.region for one in objects]
+    kept = [region for region, is_one in zip(regions, existence.kept.tolist(), strict=True) if is_one]
+    rows = np.flatnonzero(~existence.kept).tolist()
+    covered = shared_pixels([regions[row] for row in rows], kept).sum(axis=1)
+    beside = [row for row, pixels in zip(rows, covered, strict=True) if pixels <= MOST_COVERED * regions[row].area]
+    types = probabilities.argmax(axis=1).tolist()
+    return tuple(
+        LeftOut(
+            regions[row].bbox,
+            LABELS[types[row]],
+            float(probabilities[row, types[row]]),
+            float(existence.log_odds[row]),
+        )
+        for row in beside
+    )

@@ -19,7 +19,7 @@ from karyonet.stage import MetaphaseStage, StageOptions
 from karyonet.weights import WeightFile, find
 
 from .existence import SHIPPED as SHIPPED_EXISTENCE
-from .existence import are_chromosomes, read_existence
+from .existence import are_chromosomes, left_out, read_existence
 
 if TYPE_CHECKING:
     from .inference import Network
@@ -82,7 +82,7 @@ class ProxyClassifier(MetaphaseStage):
 
     summary = "24 chromosome types, polarity and homologs by Proxy-ResNeXt-CBAM"
     requires = frozenset({"metaphase.chromosomes", "chromosome.strip"})
-    assigns = frozenset(
+    assigns = frozenset({"metaphase.left_out"}) | frozenset(
         f"chromosome.{name}"
         for name in (
             "probabilities", "embedding", "p_arm_up", "polarity_certainty", "label", "confidence", "alternatives",
@@ -241,13 +241,16 @@ class ProxyClassifier(MetaphaseStage):
         said = self.classify(densities, context=self.options.context, contrast=metaphase.contrast)
         # Fitted to G-bands; names of Q-bands by these weights say too little.
         model = self._existence if metaphase.contrast == "absorption" else None
-        kept = are_chromosomes(objects, said.probabilities, model)
+        existence = are_chromosomes(objects, said.probabilities, model)
+        kept = existence.kept
         readable = {c.id for c in objects}
         dropped = {c.id for c, is_one in zip(objects, kept.tolist(), strict=True) if not is_one}
         dropped |= {c.id for c in metaphase.chromosomes if c.doubtful and c.id not in readable}
         if not dropped:
             return metaphase, objects, said
-        return metaphase.without(dropped), [c for c in objects if c.id not in dropped], said.take(np.flatnonzero(kept))
+        besides = left_out(objects, said.probabilities, existence)
+        metaphase = replace(metaphase.without(dropped), left_out=(*metaphase.left_out, *besides))
+        return metaphase, [c for c in objects if c.id not in dropped], said.take(np.flatnonzero(kept))
 
     def _network(self, contrast: Contrast) -> Network:
         from .inference import Network

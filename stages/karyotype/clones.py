@@ -14,7 +14,7 @@ from karyonet.case import LABELS, Clone, Finding, Karyotype, Outcome
 from karyonet.iscn import numerical_karyotype
 from karyonet.iscn.clone_checks import MINIMUM_CELLS
 
-from .likelihood import NORMAL_SEX, Copies, Counted, Explanation, Prior, departures, explanations
+from .likelihood import NORMAL_SEX, Copies, Counted, Explanation, Prior, departures, explanations, likelier
 
 Change = tuple[str, int]
 _NORMAL = tuple(numerical_karyotype(Copies(sex).as_mapping()) for sex in NORMAL_SEX)
@@ -162,12 +162,11 @@ def _accounts(
     for one in possible[:_CANDIDATES]:
         shared = _shared(counted, one.copies, certainty)
         clonal = _clonal(shared, one.copies, certainty)
-        clones = _clones(counted, one.copies, [each.change for each in clonal])
+        clones = _clones(counted, one.copies, clonal)
         account = Account(one.copies, tuple(shared), clonal, clones)
         score = float(np.log(max(one.probability, 1e-300))) + sum(each.odds for each in clonal)
         for other in doubted:
-            departing = departures(other, one.copies)
-            score += sum(max(departing.get(each.change, 0.0), 0.0) for each in clonal)
+            score += sum(max(likelier(other, one.copies, each.change), 0.0) for each in clonal)
         if account.written not in found or found[account.written][0] < score:
             found[account.written] = score, account
     probabilities = softmax([score for score, _ in found.values()]).tolist()
@@ -193,23 +192,31 @@ def _clonal(shared: Sequence[Shared], copies: Copies, certainty: Certainty) -> t
 
 
 def _shared(counted: Sequence[Counted], copies: Copies, certainty: Certainty) -> list[Shared]:
-    """Every departure from the karyotype of the case with the metaphases that show it."""
+    """Every departure from the karyotype of the case with the metaphases that show it.
+
+    A metaphase that has the change by its count shows it, and so does one that rather has it than not: what makes
+    the difference was left out of it, is doubtful, or bears another name.
+    """
     shown: dict[Change, dict[str, float]] = defaultdict(dict)
     for one in counted:
         for change, ratio in departures(one, copies).items():
             shown[change][one.metaphase] = ratio
-    return [
-        Shared(change, tuple(ratios), sum(ratios.values()) + certainty.of_mosaic(change))
-        for change, ratios in sorted(shown.items(), key=lambda item: (LABELS.index(item[0][0]), -item[0][1]))
-    ]
+    found = []
+    for change, ratios in sorted(shown.items(), key=lambda item: (LABELS.index(item[0][0]), -item[0][1])):
+        for one in counted:
+            if one.metaphase not in ratios and (ratio := likelier(one, copies, change)) > 0:
+                ratios[one.metaphase] = ratio
+        metaphases = tuple(one.metaphase for one in counted if one.metaphase in ratios)
+        found.append(Shared(change, metaphases, sum(ratios.values()) + certainty.of_mosaic(change)))
+    return found
 
 
-def _clones(counted: Sequence[Counted], copies: Copies, changes: Sequence[Change]) -> tuple[Clone, ...]:
+def _clones(counted: Sequence[Counted], copies: Copies, clonal: Sequence[Shared]) -> tuple[Clone, ...]:
     """Metaphases by the clonal changes that they show: abnormal clones by size, the normal one last."""
     groups: dict[str, list[str]] = defaultdict(list)
     normal = set()
     for one in counted:
-        own = [change for change in departures(one, copies) if change in changes]
+        own = [each.change for each in clonal if one.metaphase in each.metaphases]
         written = numerical_karyotype(_changed(copies.as_mapping(), own))
         groups[written].append(one.metaphase)
         if copies.normal and not own:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scipy.special import logit
 
-from karyonet.case import LABELS, Chromosome
+from karyonet.case import LABELS, Chromosome, LeftOut
 from karyonet.config import read_constants
 
 from .likelihood import Counted, Named
@@ -58,13 +58,17 @@ class EvidenceModel(BaseModel):
     def _whole(cls, missed: dict[str, float]) -> dict[str, float]:
         return _checked(missed, OF_METAPHASE)
 
-    def counted(self, metaphase: str, named: Sequence[Chromosome]) -> Counted:
+    def counted(self, metaphase: str, named: Sequence[Chromosome], left_out: Sequence[LeftOut] = ()) -> Counted:
         """What was counted in a metaphase.
 
         Args:
             metaphase: its id.
             named: the chromosomes that count, each with a label.
+            left_out: what may be a chromosome besides.
         """
+        besides: dict[str, list[float]] = defaultdict(list)
+        for one in left_out:
+            besides[one.label].append(one.odds + float(np.log(max(one.confidence, _LEAST))))
         found: dict[str, list[Named]] = defaultdict(list)
         for chromosome, odds in zip(named, _weighed(self.right, of_chromosomes(named)).tolist(), strict=True):
             assert chromosome.label is not None
@@ -75,6 +79,7 @@ class EvidenceModel(BaseModel):
             {label: tuple(sorted(ones, key=_odds)) for label, ones in found.items()},
             missed,
             missed + self.gained,
+            {label: tuple(sorted(odds, reverse=True)) for label, odds in besides.items()},
         )
 
 

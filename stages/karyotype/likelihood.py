@@ -8,8 +8,8 @@ that is none, or that bears the wrong name. How likely either is, every metaphas
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, field
+from itertools import chain, combinations, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +48,7 @@ class Counted:
     Attributes:
         metaphase: its id.
         named: its chromosomes by name, the least credible first.
+        left_out: by what it looks like, log odds of being one of what was left out, the most credible first.
         missed: log odds that any one chromosome of the cell was missed.
         gained_missed: the same of one beyond the normal complement. What is doubtful is taken for a chromosome where
             its type is incomplete, and names are given as if no type had three: both forget what is there once more.
@@ -57,6 +58,7 @@ class Counted:
     named: Mapping[str, tuple[Named, ...]]
     missed: float
     gained_missed: float = -np.inf
+    left_out: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def copies(self, label: str) -> int:
         """How many chromosomes bear a name."""
@@ -130,7 +132,8 @@ def log_likelihood(counted: Counted, copies: Copies) -> float:
     """Log likelihood of a count, up to a constant that the karyotype does not change.
 
     A chromosome that is there too often, the least credible first, is none, or one of those that seem to be missing
-    under a wrong name; every other one that seems to be missing was missed. The likeliest of these explanations counts.
+    under a wrong name; every other one that seems to be missing was missed, or is among what was left out. The
+    likeliest of these explanations counts.
     """
     surplus: list[Named] = []
     lacking: list[str] = []
@@ -141,7 +144,8 @@ def log_likelihood(counted: Counted, copies: Copies) -> float:
         short = max(true - len(found), 0)
         gained = min(short, max(true - _normal(counted, label), 0))
         lacking += [label] * short
-        costs += [max(counted.missed, counted.gained_missed)] * gained + [counted.missed] * (short - gained)
+        missed = [max(counted.missed, counted.gained_missed)] * gained + [counted.missed] * (short - gained)
+        costs += map(max, missed, chain(counted.left_out.get(label, ()), repeat(-np.inf)))
     apart = sum(costs) - sum(one.odds for one in surplus)
     if not surplus or not lacking:
         return apart
@@ -213,14 +217,21 @@ def departures(counted: Counted, copies: Copies) -> dict[tuple[str, int], float]
     Returns:
         by name and +1 or -1: log of how many times likelier the count is if the cell has that change.
     """
-    without = log_likelihood(counted, copies)
-    found: dict[tuple[str, int], float] = {}
-    for label in LABELS:
-        true = copies.of(label)
-        change = int(np.sign(counted.copies(label) - true))
-        if change and true + change >= 0:
-            found[label, change] = log_likelihood(counted, _with(copies, label, change)) - without
-    return found
+    signs = {label: int(np.sign(counted.copies(label) - copies.of(label))) for label in LABELS}
+    return {
+        (label, sign): likelier(counted, copies, (label, sign))
+        for label, sign in signs.items()
+        if sign and copies.of(label) + sign >= 0
+    }
+
+
+def likelier(counted: Counted, copies: Copies, change: tuple[str, int]) -> float:
+    """Log of how many times likelier a count is if the cell has a change than if it has the karyotype alone.
+
+    Args:
+        change: name, and +1 or -1; of a name of which the karyotype has none nothing can be lost.
+    """
+    return log_likelihood(counted, _with(copies, *change)) - log_likelihood(counted, copies)
 
 
 def _with(copies: Copies, label: str, change: int) -> Copies:

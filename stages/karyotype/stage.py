@@ -72,15 +72,16 @@ class CountAndSex(Stage):
         before = case.metaphases
         small = {m.id: small_objects(m.chromosomes, self.options.smallest) for m in case.metaphases}
         named = {m.id: _named(m, small[m.id]) for m in case.metaphases}
+        left_out = {m.id: m.left_out for m in case.metaphases}
         readings = {m.id: self._read(m, named[m.id]) for m in case.metaphases}
         case = case.map_metaphases(lambda m: _with_reading(m, readings[m.id], small[m.id]), stage="karyotype")
         carrying = [id for id, reading in readings.items() if reading.iscn is not None]
         by_looks = {m.id: by_look(named[m.id], self.options.least_confidence) for m in before}
         doubted = [m.id for m in before if m.id not in carrying and self._believed(m, by_looks[m.id]).iscn is not None]
         karyotype, findings = read_case(
-            [self._evidence.counted(id, named[id]) for id in carrying],
+            [self._evidence.counted(id, named[id], left_out[id]) for id in carrying],
             self.options.certainty,
-            [self._evidence.counted(id, by_looks[id]) for id in doubted],
+            [self._evidence.counted(id, by_looks[id], left_out[id]) for id in doubted],
         )
         if not carrying and readings:
             all_reasons = (f"{r.metaphase}: {reason}" for r in readings.values() for reason in r.reasons)

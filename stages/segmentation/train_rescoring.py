@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +37,7 @@ from .masks import BoxMasks
 from .metaphases import load_metaphases
 from .rescoring import candidates_in, evidence
 from .rescoring_model import Evidence, RescoringArchitecture, RescoringNetwork, side_by_side, tensors
+from .synthetic import Drawn, composed_metaphase, simulated_metaphase
 
 RIGHT = 0.5
 """Intersection over union from which a candidate may be a chromosome."""
@@ -58,6 +59,8 @@ class RescoringRecipe(Recipe):
         views: ways round in which the detector looks at an image, here and in use.
         passes: how often each training image is looked at, turned another way. size_error, stain_error: standard
             deviations, relative, of the magnification and the stain that are assumed in these looks.
+        composed, simulated: so many metaphases more, each looked at once: composed of lone chromosomes of the training
+            split, and simulated ones (:mod:`.synthetic`).
         noise: standard deviation, relative, of the features in training.
         processes: how many images are looked at at a time.
     """
@@ -72,6 +75,8 @@ class RescoringRecipe(Recipe):
     passes: int = Field(default=1, ge=1)
     size_error: float = Field(default=0.05, ge=0)
     stain_error: float = Field(default=0.07, ge=0)
+    composed: int = Field(default=0, ge=0)
+    simulated: int = Field(default=0, ge=0)
     noise: float = Field(default=0.5, ge=0)
     train_split: str = "train"
     validation_split: str = "validation"
@@ -118,6 +123,10 @@ class Judged:
         right = np.zeros(len(found.scores), dtype=bool)
         right[rows[good[rows, columns]]] = True
         return cls(evidence(found, drawn, density, size), right, len(boxes))
+
+
+Source = Callable[[int], Drawn]
+"""Metaphases by their numbers."""
 
 
 class RescoringBatch(NamedTuple):
@@ -201,36 +210,34 @@ def collate(metaphases: Sequence[Judged], device: torch.device) -> RescoringBatc
 
 
 def judge(
-    recipe: RescoringRecipe, pack: MetaphasePack, rows: NDArray[np.int64], detector: WeightFile, varied: bool
+    recipe: RescoringRecipe, metaphase: Source, numbers: Sequence[int], detector: WeightFile, passes: int
 ) -> list[Judged]:
-    """The candidates of metaphases of a pack.
+    """The candidates of metaphases.
 
     Args:
         recipe: how.
-        pack, rows: the metaphases.
+        metaphase: gives one by its number.
+        numbers: of those that are looked at.
         detector: its weights.
-        varied: whether each is looked at ``passes`` times, turned, at a magnification and stain a little wrong.
+        passes: how often each is looked at, turned, at a magnification and stain a little wrong; 0 looks once as it is.
     """
     finder = ChromosomeFinder(detector, recipe.device, recipe.precision, recipe.candidate, recipe.views)
     masks = BoxMasks(find("segmentation", recipe.masks), recipe.device, recipe.precision)
-    passes = recipe.passes if varied else 1
-    looks = [(int(row), number) for number in range(passes) for row in rows]
-    work = partial(_look, recipe, pack, finder, masks, varied)
+    looks = [(number, turn) for turn in range(max(passes, 1)) for number in numbers]
+    work = partial(_look, recipe, metaphase, finder, masks, passes > 0)
     with ThreadPoolExecutor(recipe.processes) as pool:
         return list(track(pool.map(work, looks), "looking for candidates", total=len(looks)))
 
 
 def _look(
     recipe: RescoringRecipe,
-    pack: MetaphasePack,
+    metaphase: Source,
     finder: ChromosomeFinder,
     masks: BoxMasks,
     varied: bool,
     look: tuple[int, int],
 ) -> Judged:
-    row, _ = look
-    density = pack.image(row).astype(np.float32) / np.float32(LEVELS)
-    boxes = pack.boxes[pack.chromosomes(row)].astype(np.float64)
+    density, boxes = metaphase(look[0])
     size, stain = box_size(boxes.tolist()), 1.0
     if varied:
         generator = np.random.default_rng((recipe.seed, *look))
@@ -238,6 +245,17 @@ def _look(
         size *= float(np.exp(generator.normal(0, recipe.size_error)))
         stain *= float(np.exp(generator.normal(0, recipe.stain_error)))
     return Judged.of(finder, masks, density, boxes, size, stain)
+
+
+def _of_pack(pack: MetaphasePack, row: int) -> Drawn:
+    boxes = pack.boxes[pack.chromosomes(row)].astype(np.float64)
+    return Drawn(pack.image(row).astype(np.float32) / np.float32(LEVELS), boxes)
+
+
+def _synthetic(recipe: RescoringRecipe, pack: MetaphasePack, lone: NDArray[np.int64], number: int) -> Drawn:
+    """Composed ones first, then simulated ones."""
+    seed = recipe.seed, number
+    return composed_metaphase(pack, lone, seed) if number < recipe.composed else simulated_metaphase(seed)
 
 
 def turned(
@@ -343,20 +361,34 @@ def _candidates(
     looks = recipe.model_dump(
         include={"seed", "candidate", "views", "passes", "size_error", "stain_error", "train_split", "images"}
     )
+    synthetic = recipe.model_dump(include={"composed", "simulated"})
     networks = weight.card.sha256, find("segmentation", recipe.masks).card.sha256
-    key = hashlib.sha256(repr((looks, networks, [path.stem for path in paths])).encode()).hexdigest()[:12]
-    files = [run / "candidates" / f"{split}-{key}.npz" for split in ("training", "validation")]
+    key, of_synthetic = (
+        hashlib.sha256(repr((which, networks, [path.stem for path in paths])).encode()).hexdigest()[:12]
+        for which in (looks, looks | synthetic)
+    )
+    folder = run / "candidates"
+    files = [folder / f"training-{key}.npz", folder / f"validation-{key}.npz"]
+    if any(synthetic.values()):
+        files.append(folder / f"synthetic-{of_synthetic}.npz")
     if not all(file.is_file() for file in files):
         packs = [load_metaphases(path, run / "packs", recipe.processes) for path in paths]
         pack = MetaphasePack.concatenate(packs)
         training, validation = two_parts(pack, recipe.train_split, recipe.validation_split)
+        lone = pack.lone_of_split(recipe.train_split)
         if recipe.images is not None and recipe.images < len(training):
             training = training[np.linspace(0, len(training) - 1, recipe.images).astype(np.int64)]
-        parts = training, validation
-        for file, rows, varied in zip(files, parts, (True, False), strict=True):
+        real = partial(_of_pack, pack)
+        parts: list[tuple[Source, Sequence[int], int]] = [
+            (real, training.tolist(), recipe.passes),
+            (real, validation.tolist(), 0),
+            (partial(_synthetic, recipe, pack, lone), range(recipe.composed + recipe.simulated), 1),
+        ]
+        for file, (source, numbers, passes) in zip(files, parts, strict=False):
             if not file.is_file():
-                keep(judge(recipe, pack, rows, weight, varied), file)
-    return kept(files[0]), kept(files[1])
+                keep(judge(recipe, source, numbers, weight, passes), file)
+    known, held_out, *drawn = (kept(file) for file in files)
+    return [*known, *(one for part in drawn for one in part)], held_out
 
 
 def main(

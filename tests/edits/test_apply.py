@@ -137,6 +137,19 @@ def test_what_was_deleted_is_found_again_by_its_box(place: Path, apply: Callable
     assert chromosomes(place)[added]["cluster"] not in (None, chromosomes(place)[named]["cluster"])
 
 
+def test_what_was_left_out_is_remembered_until_someone_takes_it_for_a_chromosome(
+    place: Path, apply: Callable[..., Outcome]
+) -> None:
+    box = [330, 420, 345, 440]
+    report = written(place)
+    report["metaphases"][0]["left_out"] = [{"bbox": box, "label": "Y", "confidence": 0.9, "odds": 1.5}]
+    (place / "report" / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    apply(edit("delete", chromosome=one_named(place, "22")))
+    assert [one["bbox"] for one in written(place)["metaphases"][0]["left_out"]] == [box]
+    apply(edit("add-by-box", box=box, label="Y"))
+    assert written(place)["metaphases"][0]["left_out"] == []
+
+
 def test_a_metaphase_is_left_out_and_taken_in_again_without_its_image(place: Path, pipeline: Pipeline) -> None:
     shutil.rmtree(place / "images")
     before, pictures = written(place), contents(place / "report")

@@ -22,6 +22,7 @@ from karyonet.case import (
     GuidelineCheck,
     ImageError,
     Karyotype,
+    LeftOut,
     Metaphase,
     Quality,
     Strip,
@@ -122,7 +123,8 @@ def provenance() -> Provenance:
 def case() -> Case:
     """Two metaphases with trisomy 21 (one chromosome of one without a label), an empty one, and an unreadable image."""
     labels = (*MALE, "21")
-    first = build_metaphase(labels, iscn="47,XY,+21", outcome="abnormal", state="analysed")
+    left_out = LeftOut((300, 10, 330, 60), "X", 0.9, 1.25), LeftOut((350, 10, 360, 20), "Y", 0.4, -1.5)
+    first = build_metaphase(labels, iscn="47,XY,+21", outcome="abnormal", state="analysed", left_out=left_out)
     second = build_metaphase(
         (*labels[:-1], None), id="m2", iscn="47,XY,+21", outcome="abnormal", contrast="fluorescence"
     )

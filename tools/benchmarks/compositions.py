@@ -28,22 +28,16 @@ from karyonet.evaluation.segmentation_truth import AnnotatedImage
 from karyonet.geometry.region import Region
 from karyonet.pipeline import Pipeline
 from karyonet.stages.segmentation import ThresholdSegmenter
-from karyonet.training.compose import CONTACTS, Composition, Contact, Cutout, Field, lay_beside
+from karyonet.training.compose import Composition
 from karyonet.training.lone import density_in_boxes
-from karyonet.training.metaphase_pack import MetaphasePack
 from karyonet.training.packing import pack_whole_metaphases
+from karyonet.training.spreads import compose_crossings, compose_spread, image_side
 
 SIZE = 84.0
 """Median of the longer sides of the boxes in pixels, as in the data set."""
-SIDE = 900
+SHAPE = image_side(SIZE), image_side(SIZE)
 DENSITY = 0.25
 """Optical density of a typical chromosome."""
-BREADTH = 16.0
-"""Width of a chromosome in pixels."""
-GRID = 4
-"""Crossing pairs along each side of an image."""
-MOST_SHARED = 0.4
-"""Of the smaller of two crossing chromosomes; more could not be told apart by a person either."""
 MARGIN = 3
 """Pixels that annotators leave around a chromosome; boxes of the truth are wider by as much."""
 
@@ -63,9 +57,10 @@ def main(
     table = Table("figure", "spreads", "crossings", title=f"{data.name}, {split}: {images} images of each kind")
     columns: list[dict[str, str]] = []
     with tempfile.TemporaryDirectory() as temporary:
-        for kind, compose in (("spread", _spread), ("crossings", _crossings)):
+        rows = np.flatnonzero(packed.pack.lone)
+        for kind, compose in (("spread", compose_spread), ("crossings", compose_crossings)):
             generator = np.random.default_rng((seed, kind == "spread"))
-            drawn = [compose(packed.pack, generator) for _ in range(images)]
+            drawn = [compose(packed.pack, rows, SIZE, generator) for _ in range(images)]
             folder = keep or Path(temporary)
             annotated = [_written(one, folder / f"{kind}{number}.png", generator) for number, one in enumerate(drawn)]
             pairs: list[tuple[float, float]] = []
@@ -82,60 +77,12 @@ def main(
     Console().print(table)
 
 
-def _chromosome(pack: MetaphasePack, generator: np.random.Generator) -> Cutout:
-    """A lone chromosome, turned, at the magnification of the data set."""
-    row = int(generator.choice(np.flatnonzero(pack.lone)))
-    return pack.cutout(row).posed(float(generator.uniform(0, 360)), 1.0, bool(generator.random() < 0.5))
-
-
-def _spread(pack: MetaphasePack, generator: np.random.Generator) -> Composition:
-    """46 chromosomes, each beside one that is there: half of them apart, a third touching, the others crossing."""
-    field = Field((SIDE, SIDE))
-    field.lay(_chromosome(pack, generator), (SIDE / 2, SIDE / 2))
-    while len(field.masks) < 46:
-        contact = CONTACTS[int(generator.choice(3, p=[0.5, 0.3, 0.2]))]
-        field = _laid(field, _chromosome(pack, generator), contact, generator) or field
-    return field.composed()
-
-
-def _crossings(pack: MetaphasePack, generator: np.random.Generator) -> Composition:
-    """Pairs that cross, on a grid."""
-    side = SIDE // GRID
-    whole = Field((SIDE, SIDE))
-    for row, column in np.ndindex(GRID, GRID):
-        pair = None
-        while pair is None or not pair.masks[:2] or not (pair.masks[0] & pair.masks[1]).any():
-            island = Field((side, side))
-            island.lay(_chromosome(pack, generator), (side / 2, side / 2))
-            pair = _laid(island, _chromosome(pack, generator), "overlapping", generator)
-        window = slice(row * side, (row + 1) * side), slice(column * side, (column + 1) * side)
-        whole.optical_density[window] = pair.optical_density
-        for mask in pair.masks:
-            full = np.zeros((SIDE, SIDE), dtype=bool)
-            full[window] = mask
-            whole.masks.append(full)
-    return whole.composed()
-
-
-def _laid(field: Field, cutout: Cutout, contact: Contact, generator: np.random.Generator) -> Field | None:
-    """The field with one more, None if it would leave the image or lie too much on others, or they on it."""
-    tried = Field((field.covered.shape[0], field.covered.shape[1]))
-    tried.optical_density, tried.covered = field.optical_density.copy(), field.covered.copy()
-    tried.masks = list(field.masks)
-    lay_beside(tried, cutout, contact, generator, BREADTH)
-    mask = tried.masks[-1]
-    shared = [(mask & other).sum() / min(mask.sum(), other.sum()) for other in field.masks] if mask.any() else [1.0]
-    cut = mask[[0, -1]].any() or mask[:, [0, -1]].any() or mask.sum() < cutout.mask.sum()
-    return None if cut or max(shared) > MOST_SHARED else tried
-
-
 def _written(composed: Composition, path: Path, generator: np.random.Generator) -> AnnotatedImage:
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = generator.normal(0, 0.004, composed.optical_density.shape)
     grey = 0.85 * np.power(10.0, -DENSITY * composed.optical_density - noise)
     Image.fromarray(np.clip(np.rint(255 * grey), 0, 255).astype(np.uint8)).save(path)
-    shape = (SIDE, SIDE)
-    truth = [Region.from_mask(mask).with_margin(MARGIN, shape) for mask in composed.masks]
+    truth = [Region.from_mask(mask).with_margin(MARGIN, SHAPE) for mask in composed.masks]
     return AnnotatedImage(path.stem, path.stem, path, True, lambda: truth)
 
 
@@ -146,7 +93,7 @@ def _add_pairs(pairs: list[tuple[float, float]], seen: Seen) -> None:
 def _pairs(seen: Seen) -> list[tuple[float, float]]:
     """Of every pair that crosses and meets no third: mean IoU of its masks, IoU of its overlap; 0 for one missed."""
     truth, found = list(seen.truth), list(seen.found)
-    masks = [region.to_mask((SIDE, SIDE)) for region in truth]
+    masks = [region.to_mask(SHAPE) for region in truth]
     crossing = np.array([[a is not b and bool((a & b).any()) for b in masks] for a in masks])
     iou = region_iou(found, truth)
     partner = {int(true): int(said) for said, true in match_by_iou(iou).pairs}
@@ -163,7 +110,7 @@ def _pairs(seen: Seen) -> list[tuple[float, float]]:
 def _overlap_iou(found: list[Region], ones: list[int | None], true: NDArray[np.bool_]) -> float:
     if ones[0] is None or ones[1] is None:
         return 0.0
-    said = found[ones[0]].to_mask((SIDE, SIDE)) & found[ones[1]].to_mask((SIDE, SIDE))
+    said = found[ones[0]].to_mask(SHAPE) & found[ones[1]].to_mask(SHAPE)
     return float((said & true).sum() / max((said | true).sum(), 1))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from karyonet.case import LABELS, Chromosome
 from karyonet.errors import ConfigError
 from karyonet.geometry.region import Region
-from karyonet.stages.classification.existence import are_chromosomes, features_of, read_existence
+from karyonet.stages.classification.existence import are_chromosomes, features_of, left_out, read_existence
 
 MODEL = read_existence()
 MALE = [*(label for label in LABELS[:22] for _ in range(2)), "X", "Y"]
@@ -31,7 +31,7 @@ def objects(labels: list[str], scores: list[float | None]) -> tuple[list[Chromos
 
 
 def kept(labels: list[str], scores: list[float | None]) -> list[bool]:
-    return are_chromosomes(*objects(labels, scores), MODEL).tolist()
+    return are_chromosomes(*objects(labels, scores), MODEL).kept.tolist()
 
 
 def test_a_doubtful_object_completes_a_type_and_is_no_third() -> None:
@@ -42,22 +42,43 @@ def test_a_doubtful_object_completes_a_type_and_is_no_third() -> None:
 def test_the_dearer_a_loss_the_more_doubtful_an_object_may_be_that_fills_the_gap() -> None:
     found, probabilities = objects(MALE, [0.99] * 45 + [0.001])
     cheap, dear = (MODEL.model_copy(update={"loss": loss}) for loss in (0.0, 30.0))
-    assert are_chromosomes(found, probabilities, cheap).sum() == 45
-    assert are_chromosomes(found, probabilities, dear).sum() == 46
+    assert are_chromosomes(found, probabilities, cheap).kept.sum() == 45
+    assert are_chromosomes(found, probabilities, dear).kept.sum() == 46
 
 
 def test_a_doubtful_object_fills_no_gap_under_a_name_that_its_look_contradicts() -> None:
     found, probabilities = objects([*MALE[:-1], "22"], [0.99] * 45 + [0.35])
     probabilities[probabilities < 0.5] = 1e-6
-    assert are_chromosomes(found, probabilities, MODEL).sum() == 45
+    assert are_chromosomes(found, probabilities, MODEL).kept.sum() == 45
     filling = MODEL.model_copy(update={"contradicted": 0.0, "loss": 20.0})
-    assert are_chromosomes(found, probabilities, filling).sum() == 46
+    assert are_chromosomes(found, probabilities, filling).kept.sum() == 46
     sure = [*found[:-1], replace(found[-1], score=0.99, doubtful=False)]
-    assert are_chromosomes(sure, probabilities, MODEL).sum() == 46
+    assert are_chromosomes(sure, probabilities, MODEL).kept.sum() == 46
 
 
 def test_a_sure_third_chromosome_stays() -> None:
     assert kept([*MALE, "21"], [0.99] * 47) == [True] * 47
+
+
+def test_what_is_left_out_beside_a_complete_set_is_remembered() -> None:
+    found, probabilities = objects([*MALE, "7"], [0.99] * 46 + [0.2])
+    apart = Region((50, 0, 60, 30), PIXELS.mask)
+    beside = [*found[:-1], replace(found[-1], region=apart)]
+    (one,) = left_out(beside, probabilities, are_chromosomes(beside, probabilities, MODEL))
+    assert (one.bbox, one.label, one.confidence) == (apart.bbox, "7", pytest.approx(0.98))
+    surer = [*beside[:-1], replace(beside[-1], score=0.35)]
+    (other,) = left_out(surer, probabilities, are_chromosomes(surer, probabilities, MODEL))
+    assert one.odds < other.odds < MODEL.certain
+
+
+def test_what_lies_on_chromosomes_is_another_reading_of_them_and_not_left_out() -> None:
+    found, probabilities = objects([*MALE, "7"], [0.99] * 46 + [0.2])
+    assert left_out(found, probabilities, are_chromosomes(found, probabilities, MODEL)) == ()
+
+
+def test_where_the_segmentation_alone_decides_nothing_is_said_of_what_it_left_out() -> None:
+    found, probabilities = objects(MALE, [0.99] * 45 + [0.2])
+    assert left_out(found, probabilities, are_chromosomes(found, probabilities, None)) == ()
 
 
 def test_without_a_score_nothing_is_questioned() -> None:
@@ -68,7 +89,7 @@ def test_without_a_score_nothing_is_questioned() -> None:
 @pytest.mark.parametrize("model", [None, MODEL])
 def test_of_few_objects_those_are_chromosomes_of_which_the_segmentation_is_sure(model: object) -> None:
     found, probabilities = objects(MALE[:10], [0.99] * 5 + [0.2] * 5)
-    assert are_chromosomes(found, probabilities, model).tolist() == [True] * 5 + [False] * 5  # type: ignore[arg-type]
+    assert are_chromosomes(found, probabilities, model).kept.tolist() == [True] * 5 + [False] * 5  # type: ignore[arg-type]
 
 
 @given(st.floats(0, 1), st.floats(0.01, 0.99), st.floats(0.1, 10))

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from karyonet.case import LABELS
 from karyonet.iscn import parse
 from karyonet.stages.karyotype.clones import Certainty, read_case
-from karyonet.stages.karyotype.likelihood import Counted, Named, Prior, explanations
+from karyonet.stages.karyotype.likelihood import Copies, Counted, Named, Prior, explanations, log_likelihood
 
-from .conftest import FEMALE, MALE, counted, without
+from .conftest import FEMALE, MALE, besides, counted, without
 
 SURE = Certainty()
 
@@ -89,6 +89,43 @@ def test_an_additional_chromosome_is_missed_more_readily_than_one_of_a_pair() ->
     for found in (FEMALE, MALE):
         both = [*cells([*MALE, "X"], 3), counted("m9", found)]
         assert iscn(*(replace(one, gained_missed=-1.0) for one in both)) == "47,XXY"
+
+
+def test_what_was_left_out_speaks_for_a_chromosome_that_others_have_more() -> None:
+    both = [*cells([*MALE, "Y"], 3), *cells(MALE, 2, 10)]
+    assert iscn(*both) == "mos 47,XYY[3]/46,XY[2]"
+    assert iscn(*both[:3], *(besides(one, Y=1.5) for one in both[3:])) == "47,XYY"
+    # What looks like anything else says nothing of a Y.
+    assert iscn(*both[:3], *(besides(one, X=1.5) for one in both[3:])) == "mos 47,XYY[3]/46,XY[2]"
+
+
+def test_a_metaphase_of_which_a_third_one_was_left_out_is_of_the_clone() -> None:
+    case = [*cells([*FEMALE, "21"], 2), besides(counted("m3", FEMALE), **{"21": 1.9}), *cells(FEMALE, 3, 4)]
+    karyotype, findings = read_case(case, SURE)
+    assert karyotype.iscn == "mos 47,XX,+21[3]/46,XX[3]"
+    assert findings[0].metaphases == ("m1", "m2", "m3")
+
+
+def test_a_metaphase_with_an_incredible_x_is_of_the_clone_that_lacks_one() -> None:
+    odd = counted("m3", FEMALE)
+    odd = replace(odd, named={**odd.named, "X": (Named(-1.2), Named(5.5))})
+    assert iscn(*cells(FEMALE[:45], 2), odd, *cells(FEMALE, 2, 10)) == "mos 45,X[3]/46,XX[2]"
+
+
+@given(st.integers(1, 8), st.sampled_from([MALE, FEMALE]), st.sampled_from(LABELS), st.floats(-5, 1.9))
+@settings(deadline=None)
+def test_what_one_cell_left_out_makes_no_karyotype(number: int, labels: list[str], label: str, odds: float) -> None:
+    first, *others = cells(labels, number)
+    assert read_case([besides(first, **{label: odds}), *others], SURE)[0].outcome == "normal"
+
+
+@given(st.floats(-8, 1.9), st.floats(0, 3))
+def test_the_more_credible_what_was_left_out_the_likelier_a_gain(odds: float, more: float) -> None:
+    trisomic = Copies((1, 1), (("21", 1),))
+    cell = counted("m1", MALE)
+    likely, likelier = (log_likelihood(besides(cell, **{"21": one}), trisomic) for one in (odds, odds + more))
+    assert log_likelihood(cell, trisomic) <= likely <= likelier
+    assert log_likelihood(besides(cell, **{"21": odds}), Copies((1, 1))) == log_likelihood(cell, Copies((1, 1)))
 
 
 @given(st.integers(1, 8), st.floats(-4.0, 0.0), st.sampled_from([MALE, FEMALE]))
