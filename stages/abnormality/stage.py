@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 STAGE = "abnormality"
 Threshold = (
-    Annotated[float, Field(ge=0, le=1)] | Literal["auto", "cases_99", "cases_95", "specificity_95", "specificity_99"]
+    Annotated[float, Field(ge=0, le=1)]
+    | Literal["auto", "cases_99", "cases_98", "cases_95", "specificity_95", "specificity_99"]
 )
 NORMAL = 0.5
 """Probability up to which a pair is rather normal than not."""
@@ -241,7 +242,7 @@ def _thresholds_of(weight: WeightFile, threshold: float | str) -> tuple[float, .
     if not isinstance(threshold, str):
         return (threshold,) * MANY
     card = weight.card.thresholds
-    names = ("cases_99", "cases_95", "specificity_99") if threshold == "auto" else (threshold,)
+    names = ("cases_98", "cases_95", "specificity_99") if threshold == "auto" else (threshold,)
     for name in names:
         if name in card:
             return (card[name],) * MANY

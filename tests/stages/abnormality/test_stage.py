@@ -262,11 +262,13 @@ def test_thresholds_are_those_of_the_card_or_given(weight: WeightFile, tmp_path:
     fitted = find("abnormality", tmp_path / "fitted.safetensors")
     assert [comparer(fitted).threshold_for(n) for n in (1, 2, 3, 10)] == [0.97, 0.95, 0.8, 0.8]
     assert comparer(fitted, threshold="specificity_99").threshold_for(3) == 0.9
-    stricter = {f"cases_99_{number}": 0.99 for number in (1, 2, 3)}
+    named = {"cases_98": 0.98, "cases_99": 0.99}
+    stricter = {f"{name}_{number}": limit for name, limit in named.items() for number in (1, 2, 3)}
     card = weight.card.model_copy(update={"thresholds": {**by_number, **stricter}})
     (tmp_path / "fitted.json").write_text(card.model_dump_json())
     fitted = find("abnormality", tmp_path / "fitted.safetensors")
-    assert comparer(fitted).threshold_for(3) == 0.99 and comparer(fitted, threshold="cases_95").threshold_for(3) == 0.8
+    chosen = [comparer(fitted, threshold=name).threshold_for(3) for name in ("auto", "cases_99", "cases_95")]
+    assert chosen == [0.98, 0.99, 0.8]
     with pytest.raises(WeightsError, match=r"K306.*specificity_95"):
         comparer(weight, threshold="specificity_95")
     for bad in ("sensitivity", 1.5, -1):

@@ -241,3 +241,15 @@ def test_training_can_start_from_a_network_that_judges_and_look_at_fewer_images(
     before, after = (load_tensors(one) for one in (start, weight))
     judging = [name for name in before if name.startswith("rescoring.") and before[name].is_floating_point()]
     assert judging and all(torch.allclose(before[name], after[name], atol=1e-3) for name in judging)
+
+
+def test_composed_and_simulated_metaphases_can_be_learned_from_besides(tmp_path: Path) -> None:
+    from tests.stages.segmentation.test_detector import rods_pack
+
+    pack = rods_pack(tmp_path / "drawn.npz")
+    more = {"steps": 1, "validation_steps": 1, "images": 2, "composed": 1, "simulated": 1}
+    assert train_rescoring(recipe(**more), [pack], tmp_path / "run") is not None
+    (synthetic,) = (tmp_path / "run" / "candidates").glob("synthetic-*.npz")
+    composed, simulated = kept(synthetic)
+    assert composed.chromosomes >= 30 and simulated.chromosomes >= 45
+    assert simulated.right.sum() > 40  # found by the detector that ships
