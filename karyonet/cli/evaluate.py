@@ -228,24 +228,22 @@ def cluster_type(
     """What is said of components: one chromosome or several, how they lie, how many, or none at all."""
     from karyonet.evaluation.cluster_type import evaluate_cluster_type, typing_stages
     from karyonet.evaluation.cluster_type_results import ComponentResult, rows_as_csv
-    from karyonet.evaluation.cluster_type_truth import COMPOSITIONS, METAPHASES, read_known_clusters
+    from karyonet.evaluation.cluster_type_truth import COMPOSITIONS, read_known_clusters
     from karyonet.pipeline import Pipeline
 
     for path in (json, rows):
         _check_writable(path)
     stages = typing_stages(Pipeline.from_config(config, override or ()).stages)
-    *finding, last = stages
-    asked = {last: stages[last]}
+    *finding, _ = stages
     results: list[ComponentResult] = []
     if format == COMPOSITIONS and truth is None:
         from karyonet.stages.cluster_type.composed_clusters import EXAMPLES, evaluate_compositions
 
-        evaluation = evaluate_compositions(asked, data, split, limit or EXAMPLES, inspect=results.extend)
+        evaluation = evaluate_compositions(stages, data, split, limit or EXAMPLES, inspect=results.extend)
     else:
         before = {name: stages[name] for name in finding}
         sources = read_known_clusters(data, format, before, split=split, limit=limit, truth=truth)
-        used = stages if format == METAPHASES else asked
-        evaluation = evaluate_cluster_type(used, sources, inspect=results.extend)
+        evaluation = evaluate_cluster_type(stages, sources, inspect=results.extend)
     _finish(evaluation.described(data=data.name, format=format, split=split), json)
     if rows is not None:
         _write("rows", rows, rows_as_csv(results))

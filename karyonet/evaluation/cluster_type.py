@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -96,12 +97,11 @@ def evaluate_cluster_type(
     """
     from rich.progress import track
 
-    stage = list(stages.values())[-1]
     results: list[ComponentResult] = []
     failures: list[Failure] = []
     for source in track(sources, description="evaluating", disable=not (progress and sys.stderr.isatty())):
         try:
-            results += _compared(stage, source)
+            results += _compared(stages, source)
         except (ConfigError, WeightsError):  # it would fail on every image
             raise
         except Exception as fault:
@@ -155,9 +155,21 @@ def _answer(said: Judgement, place: int) -> Answer:
     )
 
 
-def _compared(stage: Stage, source: TruthSource) -> list[ComponentResult]:
+def seen_by(stages: Mapping[str, Stage], metaphase: Metaphase) -> Metaphase:
+    """A metaphase of which the components were given, with the chromosomes that a segmentation among the stages sees.
+
+    Its components stay what they are; where no stage sees chromosomes, and where one has, it comes back as it is.
+    """
+    finders = [step for step in stages.values() if "metaphase.instances" in step.assigns]
+    if metaphase.instances or not finders:
+        return metaphase
+    case = finders[0](Case("given", (metaphase,)))
+    return replace(metaphase, instances=case.metaphases[0].instances) if case.metaphases else metaphase
+
+
+def _compared(stages: Mapping[str, Stage], source: TruthSource) -> list[ComponentResult]:
     clusters = source.read()
-    said = answers(stage, clusters.metaphase, clusters.size)
+    said = answers(list(stages.values())[-1], seen_by(stages, clusters.metaphase), clusters.size)
     return [
         ComponentResult(known, None if place is None else said[place])
         for known, place in zip(clusters.known, clusters.places, strict=True)

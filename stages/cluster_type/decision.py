@@ -13,6 +13,7 @@ from karyonet.case import FloatArray
 
 from .kinds import KINDS, TYPES
 from .network_stage import ClusterTypes
+from .seen import Laid, Seen
 
 AGREEMENTS = tuple(step / 4 for step in range(17))
 """Which are tried."""
@@ -41,7 +42,7 @@ class Several(NamedTuple):
         return cls(*(thresholds.get(f"several_{name}", usual) for name, usual in cls._field_defaults.items()))
 
     @classmethod
-    def fitted(cls, kinds: FloatArray, counts: FloatArray, seen: NDArray[np.int64], true: NDArray[np.int64]) -> Several:
+    def fitted(cls, kinds: FloatArray, counts: FloatArray, seen: Seen, true: NDArray[np.int64]) -> Several:
         """Fit it to components of real metaphases, as frequent as they are there.
 
         Args:
@@ -53,7 +54,7 @@ class Several(NamedTuple):
         place = np.minimum(true, counts.shape[1]) - 1
         best, least = cls(), np.inf
         for agreement in AGREEMENTS:
-            odds = log_odds_of_several(kinds, _agreeing(counts, seen, agreement))
+            odds = log_odds_of_several(kinds, agreeing(counts, seen.numbers, agreement))
             fit = LogisticRegression(C=np.inf).fit(odds[:, None], true > 1)
             tried = cls(float(fit.coef_[0, 0]), float(fit.intercept_[0]), agreement)
             said = decide(kinds, counts, 1.0, tried, seen).count_probabilities[np.arange(len(true)), place]
@@ -78,7 +79,8 @@ def decide(
     counts: FloatArray,
     reject: float,
     several: Several | None = None,
-    seen: NDArray[np.int64] | None = None,
+    seen: Seen | None = None,
+    laid: Laid | None = None,
 ) -> ClusterTypes:
     """From probabilities to answers: first whether it is a chromosome at all, then whether several, then which.
 
@@ -88,14 +90,18 @@ def decide(
         kinds: float32, shape (n, 6), calibrated. counts: float32, shape (n, most). What the network says of both.
         reject: sum of the probabilities of the rejections from which a component is rejected.
         several: how probably it is more than one; None takes it as the network says.
-        seen: int64, shape (n,), chromosomes that the segmentation sees in it; None where it sees none apart.
+        seen: the chromosomes that the segmentation sees in them; None where it sees none apart.
+        laid: what is made of how those lie; None leaves it to the network.
     """
     several = several or Several()
     if seen is not None:
-        counts = _agreeing(counts, seen, several.agreement)
+        counts = agreeing(counts, seen.numbers, several.agreement)
     rejection = kinds[:, TYPES:].sum(axis=1)
     p_several = expit(several.slope * log_odds_of_several(kinds, counts) + several.intercept)
-    joint = _log(kinds[:, 1:TYPES])[:, :, None] + _log(counts[:, 1:])[:, None, :]
+    said_of_types = _log(kinds[:, 1:TYPES])
+    if seen is not None and laid is not None:
+        said_of_types = laid.weighed(said_of_types, seen.meetings)
+    joint = said_of_types[:, :, None] + _log(counts[:, 1:])[:, None, :]
     if counts.shape[1] > 2:  # otherwise the last number means two or more
         joint[:, _BOTH, 0] = -np.inf
     joint = softmax(joint, axis=(1, 2)) * p_several[:, None, None]
@@ -117,7 +123,7 @@ def decide(
     )
 
 
-def _agreeing(counts: FloatArray, seen: NDArray[np.int64], agreement: float) -> FloatArray:
+def agreeing(counts: FloatArray, seen: NDArray[np.int64], agreement: float) -> FloatArray:
     """Probabilities of numbers where one of them has been seen elsewhere as well."""
     numbers, most = np.arange(1, counts.shape[1] + 1), counts.shape[1]
     weighed = counts * np.exp(agreement * (numbers[None] == np.minimum(seen, most)[:, None]))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from karyonet.case import FloatArray
@@ -19,6 +18,7 @@ from .crops import CHANNELS, CropSettings, chromosome_density, crop_component, i
 from .decision import Several, decide
 from .model import ClusterArchitecture, ClusterNetwork, ClusterPrediction
 from .network_stage import ClusterTypes
+from .seen import Laid, Seen
 
 
 class TypeNetwork:
@@ -41,7 +41,7 @@ class TypeNetwork:
         load_into(model, weight)
         self.temperature = weight.card.temperature
         self.reject = weight.card.thresholds.get("reject", 0.5)
-        self.several = Several.of(weight.card.thresholds)
+        self.several, self.laid = Several.of(weight.card.thresholds), Laid.of(weight.card.thresholds)
         self.device, self.precision, self.batch_size = choose_device(device), precision, batch_size
         self.model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
 
@@ -50,7 +50,7 @@ class TypeNetwork:
         optical_density: FloatArray,
         regions: Sequence[Region],
         size: float,
-        seen: NDArray[np.int64] | None = None,
+        seen: Seen | None = None,
     ) -> ClusterTypes:
         """Judge components; see :meth:`karyonet.stages.cluster_type.SupCAM.classify`.
 
@@ -60,7 +60,7 @@ class TypeNetwork:
             size: median of the longer sides of the boxes of the metaphase's chromosomes, in pixels.
             seen: as for :func:`~karyonet.stages.cluster_type.decision.decide`.
         """
-        return decide(*self.probabilities(optical_density, regions, size), self.reject, self.several, seen)
+        return decide(*self.probabilities(optical_density, regions, size), self.reject, self.several, seen, self.laid)
 
     def probabilities(
         self, optical_density: FloatArray, regions: Sequence[Region], size: float

@@ -14,13 +14,14 @@ from karyonet.case import Cluster, ClusterType, FloatArray, Metaphase
 from karyonet.data.boxes import box_size
 from karyonet.device import DeviceName, Precision
 from karyonet.errors import ArrayError
-from karyonet.geometry.region import Region, shared_pixels
+from karyonet.geometry.region import Region
 from karyonet.network_stage import NetworkStage
 from karyonet.stage import MetaphaseStage, StageOptions
 from karyonet.weights import WeightFile
 
 from .crops import chromosome_size
 from .kinds import KINDS
+from .seen import Seen
 
 if TYPE_CHECKING:
     from karyonet.explanation import Explanations
@@ -104,7 +105,7 @@ class SupCAM(NetworkStage["TypeNetwork"], MetaphaseStage):
         """
         judged, size = self.judgeable(metaphase, size)
         regions = [cluster.region for cluster in judged]
-        said = self.network(metaphase.optical_density, regions, size, seen_in(metaphase, regions))
+        said = self.network(metaphase.optical_density, regions, size, Seen.of(metaphase, regions, size))
         return judged, said
 
     def judgeable(self, metaphase: Metaphase, size: float | None = None) -> tuple[tuple[Cluster, ...], float]:
@@ -177,19 +178,6 @@ class SupCAM(NetworkStage["TypeNetwork"], MetaphaseStage):
 
         options: SupCAM.Options = self.options
         return TypeNetwork(weight, options.device, options.precision, options.batch_size)
-
-
-def seen_in(metaphase: Metaphase, regions: Sequence[Region]) -> NDArray[np.int64] | None:
-    """How many chromosomes of which the segmentation is sure have half of their pixels in each region.
-
-    Returns:
-        int64, shape (n,); None if it has seen none apart.
-    """
-    instances = [instance.region for instance in metaphase.instances if not instance.doubtful]
-    if not instances:
-        return None
-    areas = np.array([instance.area for instance in instances])
-    return np.asarray((2 * shared_pixels(regions, instances) >= areas).sum(axis=1), dtype=np.int64)
 
 
 def _refuse(regions: Sequence[Region], density: FloatArray, size: float | None = None) -> None:

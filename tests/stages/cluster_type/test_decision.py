@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from karyonet.case import FloatArray
 from karyonet.stages.cluster_type.decision import Several, decide, log_odds_of_several
 from karyonet.stages.cluster_type.kinds import KINDS, TYPES
+from karyonet.stages.cluster_type.seen import Seen
 
 BOTH = KINDS.index("touching_overlapping")
 
@@ -67,7 +68,12 @@ def test_two_chromosomes_touch_or_overlap_but_not_both() -> None:
     assert decide(kinds, np.array([[0, 1]], np.float32), 0.5).kinds == ("touching_overlapping",)
 
 
-def real(seed: int, number: int = 3000) -> tuple[FloatArray, FloatArray, NDArray[np.int64], NDArray[np.int64]]:
+def apart(numbers: NDArray[np.int64]) -> Seen:
+    """So many chromosomes, none of which meets another."""
+    return Seen(numbers, (np.zeros(0),) * len(numbers))
+
+
+def real(seed: int, number: int = 3000) -> tuple[FloatArray, FloatArray, Seen, NDArray[np.int64]]:
     """What a network that has learned from as many clusters as lone chromosomes says of components one in five of which
     is a cluster, what a segmentation sees in them, which is right in four of five, and how many there are."""
     generator = np.random.default_rng(seed)
@@ -77,7 +83,7 @@ def real(seed: int, number: int = 3000) -> tuple[FloatArray, FloatArray, NDArray
     counts = np.column_stack([1 - p, *(p[:, None] * np.where(generator.random((number, 1)) < 0.6, np.eye(3)[np.clip(
         true - 2, 0, 2)], 1 / 3)).T])  # fmt: skip
     seen = np.where(generator.random(number) < 0.8, true, generator.integers(0, 5, number))
-    return kinds.astype(np.float32), counts.astype(np.float32), seen, true
+    return kinds.astype(np.float32), counts.astype(np.float32), apart(seen), true
 
 
 def test_the_regression_corrects_what_the_network_finds_too_often_and_weighs_what_was_seen() -> None:
@@ -98,7 +104,7 @@ def test_what_the_segmentation_sees_makes_that_number_likelier(seed: int, number
     kinds, counts = drawn(seed)
     several = Several(0.8, -1.0, 1.5)
     before = decide(kinds, counts, 0.5, several).count_probabilities
-    after = decide(kinds, counts, 0.5, several, np.full(len(kinds), number)).count_probabilities
+    after = decide(kinds, counts, 0.5, several, apart(np.full(len(kinds), number))).count_probabilities
     if number == 0:
         assert after == pytest.approx(before, abs=1e-5)
     else:
