@@ -2,8 +2,8 @@
 
 The normal cases of a split go through the whole pipeline, so that its errors count. A chromosome type that was compared
 in one metaphase, in two, or in three and more has a threshold of its own, the same share of normal types being expected
-above each: so many that two normal cases in a hundred have a finding at all (``cases_98``, the default of the stage),
-one (``cases_99``), or five (``cases_95``). A hundred cases do not show what one in a hundred of them is like: the
+above each: so many that one normal case in a hundred has a finding at all (``cases_99``, the default of the stage),
+two (``cases_98``), or five (``cases_95``). A hundred cases do not show what one in a hundred of them is like: the
 largest log odds of each kind are taken for the tail of an exponential distribution (peaks over a threshold: Davison &
 Smith, Journal of the Royal Statistical Society B 52, 1990, with shape 0), so that one odd case moves a threshold
 little. None is above all that was seen: of what lies beyond, the few types that were compared in one or two metaphases

@@ -242,7 +242,7 @@ def _thresholds_of(weight: WeightFile, threshold: float | str) -> tuple[float, .
     if not isinstance(threshold, str):
         return (threshold,) * MANY
     card = weight.card.thresholds
-    names = ("cases_98", "cases_95", "specificity_99") if threshold == "auto" else (threshold,)
+    names = ("cases_99", "cases_95", "specificity_99") if threshold == "auto" else (threshold,)
     for name in names:
         if name in card:
             return (card[name],) * MANY

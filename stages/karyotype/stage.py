@@ -17,7 +17,7 @@ from karyonet.stage import Stage, StageOptions
 from .clones import Certainty, read_case
 from .counting import Reading, read_metaphase
 from .evidence import SHIPPED, read_evidence
-from .robertsonian import MISSING, explanation, suspected
+from .missing import MISSING, in_words, suspected
 from .states import with_states
 
 
@@ -52,6 +52,10 @@ class CountAndSex(Stage):
         )
         least_confidence: float = Field(
             0.01, ge=0, le=1, description="a name less probable than this says that a chromosome was missed"
+        )
+        monosomies: bool = Field(
+            False,
+            description="autosomes may be missing from all cells, as in tumours; else a changed one is suspected there",
         )
         certainty: Certainty = Field(Certainty(), description="when a karyotype is written")
         evidence: Path | None = Field(None, description="YAML file of tools/fit_karyotype.py; by default ours")
@@ -88,7 +92,8 @@ class CountAndSex(Stage):
             karyotype = replace(karyotype, reasons=tuple(dict.fromkeys(all_reasons)))
         others = tuple(f for f in case.findings if f.kind != "numerical" and MISSING not in f.evidence)
         findings = (*findings, *others)
-        findings += suspected(karyotype, findings, case.comparisons)
+        if not self.options.monosomies:
+            findings += suspected(karyotype, findings, case.comparisons)
         case = replace(case, karyotype=with_structural_findings(karyotype, findings), findings=findings)
         return with_states(case, self._guideline, self.options.most_review)
 
@@ -146,11 +151,7 @@ def with_structural_findings(karyotype: Karyotype, findings: Sequence[Finding]) 
     structural = [finding for finding in findings if finding.kind == "structural" and finding.clonal]
     if karyotype.iscn is None or not structural:
         return karyotype
-    reasons = tuple(
-        f"by the counts {karyotype}, but the homologs of chromosome {finding.chromosome} differ in structure in "
-        f"{len(finding.metaphases)} metaphases; look at them{explanation(finding.chromosome, findings)}"
-        for finding in structural
-    )
+    reasons = tuple(in_words(finding, karyotype, findings) for finding in structural)
     return Karyotype(None, "undetermined", reasons=reasons)
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from karyonet.case import Cluster, Metaphase
+from karyonet.case import Cluster, Instance, Metaphase
 from karyonet.data.boxes import components_of
 from karyonet.errors import ConfigError, DataError, StageError, WeightsError
-from karyonet.evaluation.cluster_type import ClusterJudge, answers, evaluate_cluster_type, typing_stages
+from karyonet.evaluation.cluster_type import ClusterJudge, answers, evaluate_cluster_type, seen_by, typing_stages
 from karyonet.evaluation.cluster_type_results import (
     NO_CHROMOSOME,
     PIECE,
@@ -275,3 +275,23 @@ def test_real_components_of_the_validation_split(real_data: Path, tmp_path: Path
     annotated = sum(source.chromosomes for source in sources)
     assert 0.9 * annotated <= held <= annotated
     assert evaluate_cluster_type(stages, sources).metrics["single_or_cluster"].value > 0.8
+
+
+class Finder(MetaphaseStage):
+    """Sees a chromosome in every cluster, and would find other clusters than were given."""
+
+    summary = "sees clusters as chromosomes"
+    requires = frozenset({"metaphase.clusters"})
+    assigns = frozenset({"metaphase.instances", "metaphase.clusters"})
+
+    def process(self, metaphase: Metaphase) -> Metaphase:
+        return replace(metaphase, instances=tuple(Instance(c.region, 0.9) for c in metaphase.clusters), clusters=())
+
+
+def test_components_that_were_given_are_seen_by_the_segmentation_and_stay(metaphases: Path) -> None:
+    (metaphase,) = [s.read().metaphase for s in read_known_clusters(metaphases, "metaphases", FINDING) if s.id == "b"]
+    seen = seen_by({"segmentation": Finder(), "cluster_type": BySize()}, metaphase)
+    assert [one.region.bbox for one in seen.instances] == [cluster.region.bbox for cluster in metaphase.clusters]
+    assert seen.clusters == metaphase.clusters
+    assert seen_by({"segmentation": Finder()}, seen) is seen
+    assert seen_by({"cluster_type": BySize()}, metaphase) is metaphase

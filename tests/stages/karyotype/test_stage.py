@@ -10,9 +10,7 @@ from karyonet.case import LABELS, Case, Chromosome, Cluster, Finding, HomologCom
 from karyonet.geometry.region import Region
 from karyonet.stages.karyotype import CountAndSex
 
-from .conftest import without
-
-MALE = [*(label for label in LABELS[:22] for _ in range(2)), "X", "Y"]
+from .conftest import FEMALE, MALE, without
 
 
 def metaphase(number: int, labels: Sequence[str]) -> Metaphase:
@@ -91,9 +89,30 @@ def test_a_missing_acrocentric_is_looked_for_in_the_one_that_differs_most() -> N
     assert done.karyotype is not None and "der(14;21)" in done.karyotype.reasons[0]
     assert CountAndSex()(done).findings == done.findings
     sure = tuple(replace(one, probability=0.3) for one in compared)
-    assert str(CountAndSex()(replace(done, comparisons=sure)).karyotype) == "45,XY,-21"
+    (itself,) = [f for f in CountAndSex()(replace(done, comparisons=sure)).findings if f.kind == "structural"]
+    assert (itself.chromosome, itself.evidence) == ("21", {"missing": "21"})
     whole = Case("case", tuple(metaphase(i, MALE) for i in (1, 2, 3, 4, 5)), comparisons=compared)
     assert str(CountAndSex()(whole).karyotype) == "46,XY"
+
+
+@pytest.mark.parametrize("lost", ["5", "13"])
+def test_an_autosome_missing_from_all_cells_is_likelier_there_unrecognised(lost: str) -> None:
+    counted = Case("case", tuple(metaphase(i, without(MALE, lost)) for i in (1, 2, 3, 4)))
+    done = CountAndSex()(counted)
+    assert done.karyotype is not None and done.karyotype.outcome == "undetermined"
+    assert f"45,XY,-{lost}" in done.karyotype.reasons[0] and f"second chromosome {lost}" in done.karyotype.reasons[0]
+    (suspicion,) = [finding for finding in done.findings if finding.kind == "structural"]
+    assert (suspicion.chromosome, suspicion.clonal, suspicion.iscn) == (lost, True, None)
+    assert CountAndSex()(done).findings == done.findings
+    assert str(CountAndSex(monosomies=True)(counted).karyotype) == f"45,XY,-{lost}"
+
+
+def test_a_lost_x_and_a_loss_in_some_cells_need_no_such_explanation() -> None:
+    turner = Case("case", tuple(metaphase(i, FEMALE[:45]) for i in (1, 2, 3, 4)))
+    assert str(CountAndSex()(turner).karyotype) == "45,X"
+    some = [*(metaphase(i, without(MALE, "7")) for i in range(1, 6)), *(metaphase(i, MALE) for i in range(6, 12))]
+    mosaic = CountAndSex()(Case("case", tuple(some)))
+    assert str(mosaic.karyotype) == "mos 45,XY,-7[5]/46,XY[6]"
 
 
 def test_an_empty_case_is_undetermined() -> None:
