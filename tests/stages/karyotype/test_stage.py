@@ -108,7 +108,7 @@ def test_an_autosome_missing_from_all_cells_is_likelier_there_unrecognised(lost:
 
 
 def test_a_lost_x_and_a_loss_in_some_cells_need_no_such_explanation() -> None:
-    turner = Case("case", tuple(metaphase(i, FEMALE[:45]) for i in (1, 2, 3, 4)))
+    turner = Case("case", tuple(metaphase(i, FEMALE[:45]) for i in range(1, 9)))
     assert str(CountAndSex()(turner).karyotype) == "45,X"
     some = [*(metaphase(i, without(MALE, "7")) for i in range(1, 6)), *(metaphase(i, MALE) for i in range(6, 12))]
     mosaic = CountAndSex()(Case("case", tuple(some)))
