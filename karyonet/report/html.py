@@ -50,7 +50,10 @@ def render_html(document: ReportDocument, pictures: Mapping[str, Pictures]) -> s
         pictures: by metaphase id; a metaphase without pictures is described in words alone.
     """
     views = [view_metaphase(n, m, pictures.get(m.id)) for n, m in enumerate(document.metaphases, start=1)]
-    best = next((v for m in best_first(document.metaphases)[:1] for v in views if v.record is m), None)
+    best = next(
+        (v for m in best_first(document.metaphases, document.karyotype.clones)[:1] for v in views if v.record is m),
+        None,
+    )
     karyograms = {id: one.karyogram for id, one in pictures.items()}
     script = _source("report.js")
     return (

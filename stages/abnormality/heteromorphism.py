@@ -16,7 +16,7 @@ from karyonet.ideogram import variable_stretch
 
 from .bags import Bag, ProfilePair
 
-MOST = 2.5
+MOST = 2.75
 """Times its usual length that a variable stretch can have; what exceeds that is left as it is."""
 
 
