@@ -234,12 +234,14 @@ def cluster_type(
     for path in (json, rows):
         _check_writable(path)
     stages = typing_stages(Pipeline.from_config(config, override or ()).stages)
-    *finding, _ = stages
+    *finding, last = stages
     results: list[ComponentResult] = []
     if format == COMPOSITIONS and truth is None:
         from karyonet.stages.cluster_type.composed_clusters import EXAMPLES, evaluate_compositions
 
-        evaluation = evaluate_compositions(stages, data, split, limit or EXAMPLES, inspect=results.extend)
+        # Of compositions the stage is asked alone: no segmentation has seen such images.
+        alone = {last: stages[last]}
+        evaluation = evaluate_compositions(alone, data, split, limit or EXAMPLES, inspect=results.extend)
     else:
         before = {name: stages[name] for name in finding}
         sources = read_known_clusters(data, format, before, split=split, limit=limit, truth=truth)
