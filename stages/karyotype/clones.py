@@ -14,7 +14,7 @@ from karyonet.case import LABELS, Clone, Finding, Karyotype, Outcome
 from karyonet.iscn import numerical_karyotype
 from karyonet.iscn.clone_checks import MINIMUM_CELLS
 
-from .likelihood import NORMAL_SEX, Copies, Counted, Explanation, Prior, departures, explanations, likelier
+from .likelihood import NORMAL_SEX, Copies, Counted, Explanation, Prior, departures, explanations, shown
 
 Change = tuple[str, int]
 _NORMAL = tuple(numerical_karyotype(Copies(sex).as_mapping()) for sex in NORMAL_SEX)
@@ -166,7 +166,8 @@ def _accounts(
         account = Account(one.copies, tuple(shared), clonal, clones)
         score = float(np.log(max(one.probability, 1e-300))) + sum(each.odds for each in clonal)
         for other in doubted:
-            score += sum(max(likelier(other, one.copies, each.change), 0.0) for each in clonal)
+            departing = departures(other, one.copies, [each.change for each in clonal])
+            score += sum(max(departing.get(each.change, 0.0), 0.0) for each in clonal)
         if account.written not in found or found[account.written][0] < score:
             found[account.written] = score, account
     probabilities = softmax([score for score, _ in found.values()]).tolist()
@@ -197,17 +198,12 @@ def _shared(counted: Sequence[Counted], copies: Copies, certainty: Certainty) ->
     A metaphase that has the change by its count shows it, and so does one that rather has it than not: what makes
     the difference was left out of it, is doubtful, or bears another name.
     """
-    shown: dict[Change, dict[str, float]] = defaultdict(dict)
-    for one in counted:
-        for change, ratio in departures(one, copies).items():
-            shown[change][one.metaphase] = ratio
+    every = {change for one in counted for change in shown(one, copies)}
+    ratios = {one.metaphase: departures(one, copies, every) for one in counted}
     found = []
-    for change, ratios in sorted(shown.items(), key=lambda item: (LABELS.index(item[0][0]), -item[0][1])):
-        for one in counted:
-            if one.metaphase not in ratios and (ratio := likelier(one, copies, change)) > 0:
-                ratios[one.metaphase] = ratio
-        metaphases = tuple(one.metaphase for one in counted if one.metaphase in ratios)
-        found.append(Shared(change, metaphases, sum(ratios.values()) + certainty.of_mosaic(change)))
+    for change in sorted(every, key=lambda change: (LABELS.index(change[0]), -change[1])):
+        having = {metaphase: own[change] for metaphase, own in ratios.items() if change in own}
+        found.append(Shared(change, tuple(having), sum(having.values()) + certainty.of_mosaic(change)))
     return found
 
 

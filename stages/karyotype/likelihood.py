@@ -7,7 +7,7 @@ that is none, or that bears the wrong name. How likely either is, every metaphas
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations, repeat
 from typing import NamedTuple
@@ -211,27 +211,31 @@ def _log_posterior(counted: Sequence[Counted], copies: Copies, prior: Prior) -> 
     return prior.of(copies) + sum(log_likelihood(one, copies) for one in counted)
 
 
-def departures(counted: Counted, copies: Copies) -> dict[tuple[str, int], float]:
+def shown(counted: Counted, copies: Copies) -> list[tuple[str, int]]:
+    """Names that were counted more often (+1) or more rarely (-1) than a karyotype has them."""
+    signs = ((label, int(np.sign(counted.copies(label) - copies.of(label)))) for label in LABELS)
+    return [(label, sign) for label, sign in signs if sign]
+
+
+def departures(
+    counted: Counted, copies: Copies, elsewhere: Collection[tuple[str, int]] = ()
+) -> dict[tuple[str, int], float]:
     """What a metaphase shows otherwise than a karyotype says.
+
+    Args:
+        elsewhere: changes that other metaphases show; it shows those of them that it rather has than not.
 
     Returns:
         by name and +1 or -1: log of how many times likelier the count is if the cell has that change.
     """
-    signs = {label: int(np.sign(counted.copies(label) - copies.of(label))) for label in LABELS}
-    return {
-        (label, sign): likelier(counted, copies, (label, sign))
-        for label, sign in signs.items()
-        if sign and copies.of(label) + sign >= 0
-    }
-
-
-def likelier(counted: Counted, copies: Copies, change: tuple[str, int]) -> float:
-    """Log of how many times likelier a count is if the cell has a change than if it has the karyotype alone.
-
-    Args:
-        change: name, and +1 or -1; of a name of which the karyotype has none nothing can be lost.
-    """
-    return log_likelihood(counted, _with(copies, *change)) - log_likelihood(counted, copies)
+    without = log_likelihood(counted, copies)
+    own = shown(counted, copies)
+    found = {}
+    for change in dict.fromkeys([*own, *elsewhere]):
+        likelier = log_likelihood(counted, _with(copies, *change)) - without
+        if change in own or likelier > 0:
+            found[change] = likelier
+    return found
 
 
 def _with(copies: Copies, label: str, change: int) -> Copies:
