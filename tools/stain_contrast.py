@@ -3,7 +3,7 @@
     python tools/stain_contrast.py DATA [--split train] [--images 60]
 
 DATA is a directory of format ``metaphases``. The components that ``threshold_segmenter`` finds in evenly spaced images
-are measured by :func:`karyonet.stages.cluster_type.crops.stain_contrast`; the median belongs into the recipe.
+are measured by :func:`karyonet.geometry.stain.stain_contrast`; the median belongs into the recipe.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rich.progress import track
 
 from karyonet.case import Case
 from karyonet.data.metaphases import read_metaphases
-from karyonet.stages.cluster_type.crops import stain_contrast
+from karyonet.geometry.stain import stain_contrast
 from karyonet.stages.segmentation import ThresholdSegmenter
 
 SHARES = (0.0, 0.05, 0.5, 0.95, 1.0)

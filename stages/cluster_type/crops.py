@@ -19,8 +19,6 @@ CHANNELS = 2
 """Density, and the component itself."""
 _ONE = 1.5
 """A component of more than so many times the median area hardly is one chromosome."""
-_POWERS, _HALVINGS = (0.25, 4.0), 12
-"""Of a density, and in how many steps the right one is found between them."""
 _LONGER, _DRAWN = 75, 1.04
 """The percentile of the longer sides of those that are left, since most long chromosomes are in clusters, and what the
 median of the longer sides of drawn boxes is over it. On 40 training metaphases of ``gband_metaphases`` what comes out
@@ -35,8 +33,8 @@ class CropSettings(BaseModel):
         size: what the median of the longer sides of the boxes of a metaphase's chromosomes is scaled to, in pixels.
         border: pixels that a crop leaves around its component at least; a component too long for it is shrunk.
         views: ways round in which the network looks at a crop; what it says is averaged.
-        contrast: :func:`stain_contrast` that every metaphase is brought to in use, not in training: the usual one of
-            those that the network was trained on (:func:`in_contrast`). None leaves it as it is.
+        contrast: :func:`karyonet.geometry.stain.stain_contrast` that every metaphase is brought to in use, not in
+            training: the usual one of those that the network was trained on. None leaves it as it is.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -114,58 +112,3 @@ def chromosome_size(components: Sequence[Region]) -> float:
     areas = np.array([component.area for component in components])
     sides = np.array([max(c.bbox[2] - c.bbox[0], c.bbox[3] - c.bbox[1]) for c in components])
     return _DRAWN * float(np.percentile(sides[areas <= _ONE * np.median(areas)], _LONGER))
-
-
-def chromosome_density(components: Sequence[Region], optical_density: FloatArray) -> float:
-    """Mean optical density of a metaphase's chromosomes: the median over its components, so that nuclei do not count.
-
-    Args:
-        components: of the foreground, each with at least one pixel.
-        optical_density: float32, shape (height, width).
-    """
-    means = [float(optical_density[component.slices][component.mask].mean()) for component in components]
-    return max(float(np.median(means)), 1e-3)
-
-
-def stain_contrast(components: Sequence[Region], density: FloatArray) -> float:
-    """How much the stain varies within a component: standard deviation over mean, the median over the components.
-
-    Args:
-        components: of the foreground, at least one, each with at least one pixel.
-        density: float32, shape (height, width).
-    """
-    return _contrast([density[component.slices][component.mask] for component in components])
-
-
-def in_contrast(components: Sequence[Region], density: FloatArray, usual: float) -> FloatArray:
-    """A density of which the chromosomes have a usual contrast.
-
-    Banding methods, cameras and exported pictures differ in how pale the light bands are; a power of the density keeps
-    the order of the greys and mends that.
-
-    Args:
-        components: as for :func:`stain_contrast`.
-        density: float32, shape (height, width); negative values count as 0.
-        usual: the contrast.
-
-    Returns:
-        float32, the same shape and mean within the components; the density itself if its contrast cannot be told.
-    """
-    parts = [np.maximum(density[component.slices][component.mask], 0) for component in components]
-    if _contrast(parts) == 0:
-        return density
-    low, high = _POWERS
-    for _ in range(_HALVINGS):
-        # The contrast grows with the power.
-        power = float(np.sqrt(low * high))
-        low, high = (low, power) if _contrast([part**power for part in parts]) > usual else (power, high)
-    raised = np.maximum(density, 0) ** np.float32(np.sqrt(low * high))
-    mean = chromosome_density(components, density) / chromosome_density(components, raised)
-    return np.asarray(raised * np.float32(mean), dtype=np.float32)
-
-
-def _contrast(parts: Sequence[NDArray[np.floating]]) -> float:
-    means = [float(part.mean()) for part in parts]
-    return float(
-        np.median([float(part.std()) / mean if mean > 0 else 0.0 for part, mean in zip(parts, means, strict=True)])
-    )

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from karyonet.case import FloatArray
 from karyonet.device import DeviceName, Precision, autocast, choose_device
 from karyonet.geometry.region import Region
+from karyonet.geometry.stain import chromosome_density, in_contrast
 from karyonet.turns import Views, turned, views
 from karyonet.weights import WeightFile, card_section, load_into
 
-from .crops import CHANNELS, CropSettings, chromosome_density, crop_component, in_contrast
+from .crops import CHANNELS, CropSettings, crop_component
 from .decision import Several, decide
 from .model import ClusterArchitecture, ClusterNetwork, ClusterPrediction
 from .network_stage import ClusterTypes

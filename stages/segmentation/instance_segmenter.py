@@ -14,6 +14,7 @@ from karyonet.case import Contrast, Instance, Metaphase
 from karyonet.device import DeviceName, Precision
 from karyonet.errors import InputError
 from karyonet.geometry.region import BoundingBox, Region
+from karyonet.geometry.stain import in_contrast, stain_contrast
 from karyonet.stage import MetaphaseStage, StageOptions
 from karyonet.weights import WeightFile, find
 
@@ -28,6 +29,10 @@ EXPLAINED = 0.2
 """How much surer an instance must be if all its stain belongs to surer ones."""
 SAME = 0.6
 """Masks that overlap more (intersection over union) are one chromosome."""
+USUAL_CONTRAST, MOST_CONTRAST = 0.42, 0.55
+"""How much stain varies within chromosomes (standard deviation over mean): mostly, and where it is too much."""
+_ENOUGH = 5
+"""Chromosomes by which that can be told."""
 
 
 class InstanceSegmenter(MetaphaseStage):
@@ -61,6 +66,11 @@ class InstanceSegmenter(MetaphaseStage):
         )
         fewest_chromosomes: int = Field(20, ge=0, description="fewer than this are no metaphase")
         most_chromosomes: int = Field(250, ge=1, description="more than this are no metaphase")
+        most_contrast: float = Field(
+            MOST_CONTRAST,
+            gt=0,
+            description="standard deviation over mean of the stain within chromosomes above which it is evened first",
+        )
         device: DeviceName = "auto"
         precision: Precision = "auto"
 
@@ -109,6 +119,17 @@ class InstanceSegmenter(MetaphaseStage):
         Raises:
             WeightsError: K3xx if the weights cannot be used.
         """
+        instances = self._found(optical_density, contrast)
+        sure = [instance.region for instance in instances if not instance.doubtful]
+        if contrast == "fluorescence" or len(sure) < _ENOUGH:
+            return instances
+        options: InstanceSegmenter.Options = self.options
+        if stain_contrast(sure, optical_density) <= options.most_contrast:
+            return instances
+        # Light bands so pale tear chromosomes apart.
+        return self._found(in_contrast(sure, optical_density, USUAL_CONTRAST), contrast)
+
+    def _found(self, optical_density: NDArray[np.float32], contrast: Contrast) -> list[Instance]:
         from .detection import whole_boxes  # torch is imported when it is needed
         from .finder import ChromosomeFinder
         from .rescoring import candidates_in, evidence

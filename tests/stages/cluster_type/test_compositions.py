@@ -13,8 +13,9 @@ from scipy import ndimage
 
 from karyonet.errors import DataError
 from karyonet.geometry.region import Region, box_iou
+from karyonet.geometry.stain import chromosome_density
 from karyonet.stages.cluster_type.compositions import Composed, Compositions, cluster_type, compose
-from karyonet.stages.cluster_type.crops import CropSettings, chromosome_density, chromosome_size, crop_component
+from karyonet.stages.cluster_type.crops import CropSettings, chromosome_size, crop_component
 from karyonet.stages.cluster_type.kinds import CLUSTER, KINDS
 from karyonet.stages.cluster_type.sources import Sources, SourceSettings, known_components
 from karyonet.stages.cluster_type.views import view

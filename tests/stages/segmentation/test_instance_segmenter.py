@@ -155,3 +155,17 @@ def test_ink_darker_than_any_chromosome_does_not_hide_them(
     cv2.putText(inked, "A-105080", (5, 25), cv2.FONT_HERSHEY_SIMPLEX, 0.9, 0, 5)
     inked[-30:, -40:] = 0
     assert agreement(boxes_of(segmenter.process(seen(inked / np.float32(255)))), found) > 0.85
+
+
+def test_bands_as_pale_as_the_ground_do_not_tear_chromosomes_apart(
+    segmenter: InstanceSegmenter, example: Metaphase, found: np.ndarray
+) -> None:
+    darkest = float(np.quantile(example.optical_density, 0.99))
+    harsh = (darkest * (np.maximum(example.optical_density, 0) / darkest) ** 2.5).astype(np.float32)
+    as_it_is = InstanceSegmenter(device="cpu", most_contrast=100.0)
+    evened, torn = (
+        np.array([one.region.bbox for one in stage.find(harsh)], dtype=float) for stage in (segmenter, as_it_is)
+    )
+    assert agreement(evened, found) > max(agreement(torn, found), 0.93)
+    usual = [one.region.bbox for one in as_it_is.find(example.optical_density)]
+    assert [one.region.bbox for one in segmenter.find(example.optical_density)] == usual

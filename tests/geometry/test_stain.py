@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karyonet.geometry.region import Region
-from karyonet.stages.cluster_type.crops import chromosome_density, in_contrast, stain_contrast
+from karyonet.geometry.stain import chromosome_density, in_contrast, stain_contrast
 
 
 def banded(seed: int = 0) -> tuple[np.ndarray, list[Region]]:
