@@ -121,13 +121,20 @@ class InstanceSegmenter(MetaphaseStage):
         """
         instances = self._found(optical_density, contrast)
         sure = [instance.region for instance in instances if not instance.doubtful]
-        if contrast == "fluorescence" or len(sure) < _ENOUGH:
-            return instances
+        evened = self._evened(optical_density, sure, contrast)
+        return instances if evened is None else self._found(evened, contrast)
+
+    def _evened(
+        self, optical_density: NDArray[np.float32], chromosomes: Sequence[Region], contrast: Contrast
+    ) -> NDArray[np.float32] | None:
+        """Stain of usual contrast where light bands are so pale that they tear chromosomes apart; None elsewhere."""
         options: InstanceSegmenter.Options = self.options
-        if stain_contrast(sure, optical_density) <= options.most_contrast:
-            return instances
-        # Light bands so pale tear chromosomes apart.
-        return self._found(in_contrast(sure, optical_density, USUAL_CONTRAST), contrast)
+        shown = [region for region in chromosomes if region.mask.any()]
+        if contrast == "fluorescence" or len(shown) < _ENOUGH:
+            return None
+        if stain_contrast(shown, optical_density) <= options.most_contrast:
+            return None
+        return in_contrast(shown, optical_density, USUAL_CONTRAST)
 
     def _found(self, optical_density: NDArray[np.float32], contrast: Contrast) -> list[Instance]:
         from .detection import whole_boxes  # torch is imported when it is needed
@@ -160,7 +167,10 @@ class InstanceSegmenter(MetaphaseStage):
 
     def regions_in_boxes(self, metaphase: Metaphase, boxes: Sequence[BoundingBox]) -> list[Region]:
         """See :class:`karyonet.stage.BoxSegmenter`."""
-        found = self._box_masks(metaphase.contrast)(metaphase.optical_density, boxes)
+        masks = self._box_masks(metaphase.contrast)
+        found = masks(metaphase.optical_density, boxes)
+        evened = self._evened(metaphase.optical_density, [one for one in found if one is not None], metaphase.contrast)
+        found = found if evened is None else masks(evened, boxes)
         return with_fallback(found, boxes, metaphase.foreground)
 
     def _box_masks(self, contrast: Contrast) -> BoxMasks:
