@@ -1,14 +1,14 @@
 """Fit how probable several chromosomes are in a component of a real metaphase, and write it into a model card.
 
-    python tools/fit_cluster_type.py DATA --weights runs/cluster_type/weights/supcam.safetensors
+    python tools/fit_cluster_type.py DATA --weights runs/cluster_type/weights/supcam.safetensors [--list CLUSTERS.csv]
 
 A network of cluster types is trained on examples most of which are clusters; in a metaphase most are lone chromosomes.
 DATA is a directory of format ``metaphases``. The components that the default pipeline finds in every fourth metaphase
 of its validation split, and the annotated boxes in each, give a logistic regression
 (:class:`karyonet.stages.cluster_type.decision.Several`) and the threshold of rejection that keeps 99.9 % of the
-chromosomes. How the chromosomes that the segmentation has drawn lie to each other is fitted to a list of clusters of
-which a person has said it (:class:`karyonet.stages.cluster_type.seen.Laid`). Run it after every training, and after
-every change of the segmentation. The weights themselves are not changed.
+chromosomes. With a list of clusters of which someone has said how they lie, what the drawn chromosomes tell of that is
+fitted, too (:class:`karyonet.stages.cluster_type.seen.Laid`); without one it is left as the card has it. Run it after
+every training, and after every change of the segmentation. The weights themselves are not changed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from karyonet.stages.cluster_type.seen import Laid, Seen
 from karyonet.stages.cluster_type.train import reject_threshold
 from karyonet.weights import card_path, find
 
-LIST = Path(__file__).parent / "benchmarks" / "cluster_types_gband_validation.csv"
 SEVERAL_TYPES = KINDS[1:TYPES]
 
 
@@ -55,7 +54,7 @@ def main() -> None:
     parser.add_argument("--split", default="validation")
     parser.add_argument("--metaphases", type=int, default=400, help="whole cases until there are so many")
     parser.add_argument("--every", type=int, default=4, help="one in so many of them is looked at")
-    parser.add_argument("--list", type=Path, default=LIST, help="clusters of that split whose type is known (CSV)")
+    parser.add_argument("--list", type=Path, help="clusters of that split whose type is known (CSV)")
     arguments = parser.parse_args()
 
     weight = find("cluster_type", arguments.weights)
@@ -69,10 +68,14 @@ def main() -> None:
     if not holding:
         raise SystemExit(f"{arguments.data}: no component of the split {arguments.split} holds a chromosome")
     true = [one.known.chromosomes or 0 for one in holding]
-    listed = read_known_clusters(arguments.data, METAPHASES, dict(before), arguments.split, truth=arguments.list)
-    typed = [one for one in look(judge, listed) if one.known.kind in SEVERAL_TYPES]
     thresholds = fitted(*together(holding), np.array(true))
-    thresholds |= fitted_types(*together(typed), [one.known.kind for one in typed], Several.of(thresholds))
+    typed: list[Looked] = []
+    if arguments.list is not None:
+        listed = read_known_clusters(arguments.data, METAPHASES, dict(before), arguments.split, truth=arguments.list)
+        typed = [one for one in look(judge, listed) if one.known.kind in SEVERAL_TYPES]
+        if not typed:
+            raise SystemExit(f"{arguments.list}: none of its clusters was found; list touching and overlapping ones")
+        thresholds |= fitted_types(*together(typed), [one.known.kind for one in typed], Several.of(thresholds))
 
     card = weight.card.model_copy(update={"thresholds": weight.card.thresholds | thresholds})
     card_path(weight.path).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")

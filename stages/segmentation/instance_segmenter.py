@@ -112,6 +112,8 @@ class InstanceSegmenter(MetaphaseStage):
     def find(self, optical_density: NDArray[np.float32], contrast: Contrast = "absorption") -> list[Instance]:
         """The chromosomes of an image, the surest first; with the option ``possible`` those that might be one as well.
 
+        Where the stain varies within them by more than ``most_contrast`` it is evened, and they are looked for again.
+
         Args:
             optical_density: float32, shape (height, width); 0 is background.
             contrast: of the image.

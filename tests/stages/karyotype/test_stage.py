@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from karyonet.case import LABELS, Case, Chromosome, Cluster, Finding, HomologComparison, Metaphase, Quality
+from karyonet.case import LABELS, Case, Chromosome, Cluster, Finding, HomologComparison, LeftOut, Metaphase, Quality
 from karyonet.geometry.region import Region
 from karyonet.stages.karyotype import CountAndSex
 
@@ -113,6 +113,14 @@ def test_a_lost_x_and_a_loss_in_some_cells_need_no_such_explanation() -> None:
     some = [*(metaphase(i, without(MALE, "7")) for i in range(1, 6)), *(metaphase(i, MALE) for i in range(6, 12))]
     mosaic = CountAndSex()(Case("case", tuple(some)))
     assert str(mosaic.karyotype) == "mos 45,XY,-7[5]/46,XY[6]"
+
+
+def test_what_metaphases_left_out_counts_for_the_case() -> None:
+    cells = [*(metaphase(i, [*MALE, "Y"]) for i in (1, 2, 3)), *(metaphase(i, MALE) for i in (4, 5))]
+    assert str(CountAndSex()(Case("case", tuple(cells))).karyotype) != "47,XYY"
+    another = (LeftOut((0, 0, 3, 3), "Y", 0.98, 1.5),)
+    remembered = tuple(replace(cell, left_out=another) if cell.id in ("m4", "m5") else cell for cell in cells)
+    assert str(CountAndSex()(Case("case", remembered)).karyotype) == "47,XYY"
 
 
 def test_an_empty_case_is_undetermined() -> None:
